@@ -1,0 +1,29 @@
+# Warnings are errors in our own code. Foreign headers come in as SYSTEM.
+add_library(gpuscope_options INTERFACE)
+target_compile_options(gpuscope_options INTERFACE
+  -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wconversion
+  -Wsign-conversion -Wcast-align -Wnull-dereference -Wformat=2 -Werror)
+if(CMAKE_CXX_COMPILER_ID STREQUAL "Clang")
+  target_compile_options(gpuscope_options INTERFACE -Wthread-safety -Wno-missing-designated-field-initializers)
+else()
+  # g++ 12 sees null pointers in the standard library's own inlined code at -O2.
+  target_compile_options(gpuscope_options INTERFACE -Wno-null-dereference)
+endif()
+target_compile_definitions(gpuscope_options INTERFACE SPDLOG_FMT_EXTERNAL)
+target_include_directories(gpuscope_options INTERFACE ${CMAKE_SOURCE_DIR}/src)
+
+if(GPUSCOPE_SANITIZE)
+  add_compile_options(-fsanitize=${GPUSCOPE_SANITIZE} -fno-sanitize-recover=all)
+  add_link_options(-fsanitize=${GPUSCOPE_SANITIZE})
+  if(GPUSCOPE_SANITIZE STREQUAL "thread")
+    add_compile_options(-Wno-tsan)
+  endif()
+endif()
+if(GPUSCOPE_FUZZERS)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
+find_program(CCACHE ccache)
+if(CCACHE)
+  set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
+endif()

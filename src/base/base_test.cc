@@ -1,0 +1,41 @@
+#include <gtest/gtest.h>
+
+#include <cstdint>
+#include <limits>
+
+#include "base/clock.h"
+#include "base/decimal.h"
+
+namespace gpuscope::base {
+namespace {
+
+std::string decimal(std::int64_t value, int decimals) {
+  std::string out;
+  append_decimal(out, value, decimals);
+  return out;
+}
+
+TEST(Decimal, IsTheShortestExactText) {
+  EXPECT_EQ(decimal(46100, 3), "46.1");
+  EXPECT_EQ(decimal(3000, 2), "30");
+  EXPECT_EQ(decimal(0, 3), "0");
+  EXPECT_EQ(decimal(7, 3), "0.007");
+  EXPECT_EQ(decimal(-5, 1), "-0.5");
+  EXPECT_EQ(decimal(-1200, 2), "-12");
+  EXPECT_EQ(decimal(42, 0), "42");
+}
+
+TEST(Decimal, HoldsTheWholeRange) {
+  EXPECT_EQ(decimal(std::numeric_limits<std::int64_t>::max(), 9), "9223372036.854775807");
+  EXPECT_EQ(decimal(std::numeric_limits<std::int64_t>::min(), 18), "-9.223372036854775808");
+  EXPECT_EQ(decimal(std::numeric_limits<std::int64_t>::min(), 0), "-9223372036854775808");
+}
+
+TEST(Utc, HasMicrosecondsAndOffset) {
+  EXPECT_EQ(format_utc(WallTime{std::chrono::microseconds{1'795'339'482'736'284}}),
+            "2026-11-22T09:24:42.736284+00:00");
+  EXPECT_EQ(format_utc(WallTime{}), "1970-01-01T00:00:00.000000+00:00");
+}
+
+}  // namespace
+}  // namespace gpuscope::base

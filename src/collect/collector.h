@@ -1,0 +1,83 @@
+// Reads GPUs by any number of methods at once: each started when first asked for, stopped when idle.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "model/snapshot.h"
+#include "model/source.h"
+
+namespace gpuscope::collect {
+
+struct Options {
+  std::chrono::milliseconds interval{1000};   // 100 ms to 60 s
+  // How long one tick waits for its slowest device; later answers count for the next tick.
+  std::chrono::milliseconds device_deadline{800};
+  std::chrono::seconds idle_stop{60};         // a method nobody asked for is stopped after this
+};
+
+enum class SourceState : std::uint8_t {
+  kStarting,  // open() has not come back yet, or the first tick is not done
+  kRunning,   // ticks
+  kFailed,    // open() failed, or the driver went away; tried again with growing pauses
+};
+
+struct SourceStatus {
+  SourceState state = SourceState::kStarting;
+  base::Error error;  // latched: the last failure, with its cure; means nothing while kRunning
+  std::uint64_t ticks = 0;
+  std::uint64_t missed_ticks = 0;      // ticks that were due and did not happen
+  std::uint64_t device_timeouts = 0;   // device readings lost to a deadline
+  std::chrono::microseconds last_tick_duration{0};
+};
+
+struct View {
+  std::shared_ptr<const model::Snapshot> snapshot;  // null before the first tick and while kFailed
+  SourceStatus status;
+};
+
+// Thread-safe. Owns one sampler (thread) per method in use.
+class Collector {
+ public:
+  // Makes the source of a method ("nvml", "smi", "sim", "auto"); called once per start of it.
+  using SourceFactory = std::function<base::Result<std::unique_ptr<model::Source>>(std::string_view)>;
+
+  // `clock` must outlive the collector. `primary` is the method that the agent was started with: it
+  // starts with start() and never stops for want of readers.
+  Collector(base::Clock& clock, const Options& options, std::string primary, SourceFactory factory);
+  ~Collector();
+  Collector(const Collector&) = delete;
+  Collector& operator=(const Collector&) = delete;
+
+  void start();
+  // Stops and joins every sampler. A device worker stuck in the kernel is left behind, never waited
+  // for longer than two seconds.
+  void stop();
+
+  const std::string& primary() const;
+  // The latest of a method, without blocking; starts the method when it does not run.
+  View view(std::string_view method);
+  // The same without starting anything and without counting as a use.
+  View peek(std::string_view method) const;
+  // Methods that run now.
+  std::vector<std::string> running() const;
+
+ private:
+  class Impl;
+  std::unique_ptr<Impl> impl_;
+};
+
+// Opens `source`, reads every device once (each against options.device_deadline), judges it, and
+// returns the snapshot. For one-shot commands; starts and joins its own workers.
+base::Result<std::shared_ptr<const model::Snapshot>> sample_once(base::Clock& clock,
+                                                                 const Options& options,
+                                                                 std::unique_ptr<model::Source> source);
+
+}  // namespace gpuscope::collect

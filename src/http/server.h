@@ -1,0 +1,84 @@
+// An HTTP/1.1 server for documents that are already encoded. One thread; a response only sends
+// shared, immutable buffers.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/result.h"
+
+namespace gpuscope::http {
+
+// Valid during the handler's call only.
+struct Request {
+  std::string_view method;  // "GET"
+  std::string_view target;  // as it was sent
+  std::vector<std::string> path;  // percent-decoded segments: "/gpu/list" is {"gpu", "list"}
+  std::vector<std::pair<std::string, std::string>> query;  // decoded, in order
+  std::string_view accept;
+  std::string_view body;
+  bool accepts_gzip = false;
+  bool from_loopback = false;  // the peer's address
+  // How long this request has been pending, see Handler.
+  std::chrono::milliseconds waited{0};
+
+  // The first value of a query parameter, or nullopt.
+  std::optional<std::string_view> query_value(std::string_view name) const;
+};
+
+struct Response {
+  int status = 200;
+  std::string_view content_type = "application/json";  // static text
+  std::shared_ptr<const std::string> body;             // never null
+  bool gzip = false;                                   // `body` is gzip-compressed
+  std::vector<std::pair<std::string_view, std::string>> headers;  // further ones, such as Allow
+};
+
+// Answers a request, or nullopt for "not yet": the server asks again every 20 ms, with `waited` grown,
+// and other connections go on meanwhile. Called on the server's thread alone; must not block.
+using Handler = std::function<std::optional<Response>(const Request&)>;
+
+struct Options {
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 9555;  // 0: any free one, see Server::port()
+  std::size_t max_connections = 1024;
+  std::size_t max_header_bytes = 16 * 1024;  // over that: 431
+  std::size_t max_body_bytes = 1024 * 1024;  // over that: 413
+  std::chrono::seconds header_timeout{10};   // from the first byte to the end of the header
+  std::chrono::seconds idle_timeout{75};     // a kept-alive connection without a request
+  std::chrono::seconds write_timeout{30};    // a reader that does not read
+};
+
+class Server {
+ public:
+  // Binds at once, so that a port in use is an error here (kAlreadyExists) and not later.
+  static base::Result<std::unique_ptr<Server>> listen(const Options& options, Handler handler);
+  virtual ~Server() = default;  // stops
+
+  virtual std::uint16_t port() const = 0;
+  // Serves on a thread of its own.
+  virtual void start() = 0;
+  // Takes no more requests, ends open ones within a second, joins the thread. Idempotent.
+  virtual void stop() = 0;
+};
+
+// A JSON error as every API of this program gives it: {"detail": "…"}.
+Response error_response(int status, std::string_view detail);
+// A response that owns its text.
+Response text_response(int status, std::string_view content_type, std::string body);
+
+// "/a%20b/c" to its decoded segments; nullopt when an escape is broken or a segment decodes to a
+// control character. Empty segments are kept, but for a trailing one.
+std::optional<std::vector<std::string>> decode_path(std::string_view path);
+// "a=1&b=%20" to decoded pairs ('+' is a blank); nullopt when an escape is broken.
+std::optional<std::vector<std::pair<std::string, std::string>>> decode_query(std::string_view query);
+
+}  // namespace gpuscope::http

@@ -1,0 +1,108 @@
+// Everything known of a machine's GPUs at one instant.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/result.h"
+#include "model/catalog.h"
+#include "model/health.h"
+#include "model/reading.h"
+
+namespace gpuscope::model {
+
+// A text fact, or the reason that there is none.
+struct Text {
+  std::string value;
+  Absence absence = Absence::kNotYet;
+
+  bool present() const { return absence == Absence::kPresent; }
+  static Text of(std::string value) { return {std::move(value), Absence::kPresent}; }
+  static Text none(Absence why) { return {{}, why}; }
+};
+
+// What does not change while a device is open.
+struct GpuInfo {
+  std::array<Text, kFactCount> facts;
+
+  const Text& fact(Fact which) const { return facts[static_cast<std::size_t>(which)]; }
+  Text& fact(Fact which) { return facts[static_cast<std::size_t>(which)]; }
+  // The UUID with its prefix; empty when unknown.
+  const std::string& uuid() const { return fact(Fact::kUuid).value; }
+  const std::string& name() const { return fact(Fact::kName).value; }
+};
+
+// Which rules of health/ judge a machine.
+enum class RuleSet : std::uint8_t {
+  kHardware,          // the card's own limits, ECC, remapped rows, loss
+  kSimulatedDefault,  // the fixed thresholds of the three default simulated GPUs
+};
+
+// The devices of one source. Immutable once published; a new object when anything changes.
+struct Inventory {
+  std::string method;      // "nvml", "smi", "sim"
+  bool simulated = false;  // true for every device that is not real
+  RuleSet rules = RuleSet::kHardware;
+  std::vector<GpuInfo> gpus;  // by index, as the driver orders them
+};
+
+// One row: the readings of one entity, by column(metric).
+using GpuRow = std::array<Reading, kGpuMetricCount>;
+using FanRow = std::array<Reading, kFanMetricCount>;
+using LinkRow = std::array<Reading, kLinkMetricCount>;
+using MigRow = std::array<Reading, kMigInstanceMetricCount>;
+
+struct MigInstance {
+  std::uint32_t gpu_instance_id = 0;
+  std::uint32_t compute_instance_id = 0;
+  std::string uuid;     // "MIG-…"; empty when unknown
+  std::string profile;  // "1g.10gb"; empty when unknown
+  MigRow row;
+};
+
+enum class ProcessType : std::uint8_t { kCompute, kGraphics, kComputeAndGraphics };
+// "C", "G", "C+G", as nvidia-smi writes them.
+std::string_view process_type_name(ProcessType type);
+
+struct Process {
+  std::uint32_t pid = 0;
+  ProcessType type = ProcessType::kCompute;
+  std::string name;  // empty when unknown
+  std::array<Reading, kProcessMetricCount> row;
+};
+
+// All that a source reads of one device in one tick. Filled again and again: vectors and strings
+// keep their capacity, so a steady machine is read without allocating.
+struct DeviceSample {
+  GpuRow gpu;
+  std::vector<FanRow> fans;
+  std::vector<LinkRow> links;
+  std::vector<MigInstance> mig_instances;
+  std::vector<Process> processes;
+  Absence processes_absence = Absence::kNotYet;  // kPresent: `processes` is the whole list
+  std::optional<SourceVerdict> source_verdict;
+
+  const Reading& at(Metric metric) const { return gpu[column(metric)]; }
+  Reading& at(Metric metric) { return gpu[column(metric)]; }
+  // Every reading of the GPU row absent for one reason, lists empty. With `keep_once`, rows of
+  // Cadence::kOnce keep their value: what a lost GPU was is still known.
+  void mark_absent(Absence why, bool keep_once);
+};
+
+// One instant of one source. Shared as const; the sampler recycles the object once nobody holds it.
+struct Snapshot {
+  std::uint64_t sequence = 0;  // 1 for a sampler's first tick, then rising by one
+  base::WallTime time{};       // the tick's one time stamp
+  std::shared_ptr<const Inventory> inventory;
+  std::vector<DeviceSample> devices;  // by GPU index, same length as inventory->gpus
+  std::vector<Verdict> verdicts;      // by GPU index
+};
+
+}  // namespace gpuscope::model
