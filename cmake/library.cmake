@@ -5,6 +5,7 @@
 # case known to ctest with the folder as its label; each benchmark and each fuzzer as a program.
 # FOREIGN libraries stay private: no other folder sees their headers.
 include(GoogleTest)
+add_custom_target(fuzzers)
 
 function(gpuscope_library folder)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;FOREIGN;TESTS;BENCHES;FUZZERS" ${ARGN})
@@ -31,6 +32,7 @@ function(gpuscope_library folder)
       target_link_options(${name} PRIVATE -fsanitize=fuzzer)
       set_target_properties(${name} PROPERTIES
                             RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzzers)
+      add_dependencies(fuzzers ${name})
     endforeach()
   endif()
 endfunction()
