@@ -1,7 +1,9 @@
 #include <gtest/gtest.h>
 
+#include <array>
 #include <cstdint>
 #include <limits>
+#include <string>
 
 #include "base/clock.h"
 #include "base/decimal.h"
@@ -29,6 +31,24 @@ TEST(Decimal, HoldsTheWholeRange) {
   EXPECT_EQ(decimal(std::numeric_limits<std::int64_t>::max(), 9), "9223372036.854775807");
   EXPECT_EQ(decimal(std::numeric_limits<std::int64_t>::min(), 18), "-9.223372036854775808");
   EXPECT_EQ(decimal(std::numeric_limits<std::int64_t>::min(), 0), "-9223372036854775808");
+}
+
+// The short way for small numbers against the long way for all.
+TEST(Decimal, BothWaysAgree) {
+  std::uint64_t random = 1;
+  for (int i = 0; i < 20'000; ++i) {
+    random = random * 6'364'136'223'846'793'005U + 1'442'695'040'888'963'407U;
+    // All lengths alike, with runs of zeros at either end.
+    const auto value = static_cast<std::int64_t>((random >> 20) % 1'000'000'000 >> (random >> 59));
+    const std::int64_t rounded = value / 1000 * 1000;
+    for (int decimals = 0; decimals <= 9; ++decimals) {
+      for (const std::int64_t number : {value, rounded}) {
+        std::array<char, kMaxDecimalChars> text{};
+        char* end = detail::write_any_decimal(text.data(), number, decimals);
+        ASSERT_EQ(decimal(number, decimals), std::string(text.data(), end)) << number;
+      }
+    }
+  }
 }
 
 TEST(Utc, HasMicrosecondsAndOffset) {

@@ -18,7 +18,7 @@ constexpr std::array<std::uint64_t, 19> kPowersOfTen = [] {
 
 }  // namespace
 
-char* write_decimal(char* out, std::int64_t value, int decimals) {
+char* detail::write_any_decimal(char* out, std::int64_t value, int decimals) {
   if (decimals == 0) return std::to_chars(out, out + kMaxDecimalChars, value).ptr;
   std::uint64_t magnitude = static_cast<std::uint64_t>(value);
   if (value < 0) {
