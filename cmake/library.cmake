@@ -6,6 +6,7 @@
 # FOREIGN libraries stay private: no other folder sees their headers.
 include(GoogleTest)
 add_custom_target(fuzzers)
+add_custom_target(benches)
 
 function(gpuscope_library folder)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;FOREIGN;TESTS;BENCHES;FUZZERS" ${ARGN})
@@ -22,7 +23,7 @@ function(gpuscope_library folder)
     get_filename_component(name ${bench} NAME_WE)
     add_executable(${name} EXCLUDE_FROM_ALL ${bench})
     target_link_libraries(${name} PRIVATE ${target} gpuscope_options benchmark::benchmark_main)
-    set_property(GLOBAL APPEND PROPERTY GPUSCOPE_BENCHES ${name})
+    add_dependencies(benches ${name})
   endforeach()
   if(GPUSCOPE_FUZZERS)
     foreach(fuzzer IN LISTS ARG_FUZZERS)
