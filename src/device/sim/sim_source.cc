@@ -1,0 +1,42 @@
+#include "device/sim/sim_source.h"
+
+#include <utility>
+
+#include "device/sim/machine.h"
+
+namespace gpuscope::device::sim {
+namespace {
+
+class SimSource final : public model::Source {
+ public:
+  explicit SimSource(const Options& options) : machine_(options) {}
+
+  base::Result<std::shared_ptr<const model::Inventory>> open() override {
+    auto inventory = std::make_shared<model::Inventory>();
+    inventory->method = "sim";
+    inventory->simulated = true;
+    inventory->rules = machine_.rules();
+    inventory->gpus.reserve(machine_.size());
+    for (std::size_t i = 0; i < machine_.size(); ++i) inventory->gpus.push_back(machine_.info(i));
+    return inventory;
+  }
+
+  bool devices_may_block() const override { return false; }
+
+  void read(std::size_t device, base::WallTime tick, model::DeviceSample& out) override {
+    machine_.read(device, tick, out);
+  }
+
+  bool lost() const override { return false; }
+
+ private:
+  Machine machine_;
+};
+
+}  // namespace
+
+std::unique_ptr<model::Source> make_sim_source(const Options& options) {
+  return std::make_unique<SimSource>(options);
+}
+
+}  // namespace gpuscope::device::sim
