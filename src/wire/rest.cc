@@ -1,0 +1,190 @@
+#include "wire/rest.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/decimal.h"
+#include "model/naming.h"
+#include "wire/json_writer.h"
+#include "wire/values.h"
+
+namespace gpuscope::wire {
+namespace {
+
+using model::Metric;
+
+void write_fact(JsonWriter& json, std::string_view key, const model::Text& text) {
+  json.key(key);
+  write_text_or_null(json, text);
+}
+
+void write_reading(JsonWriter& json, std::string_view key, const model::DeviceSample& device,
+                   Metric metric) {
+  json.key(key);
+  write_or_null(json, metric, device.at(metric));
+}
+
+void write_static(JsonWriter& json, const model::Snapshot& snapshot, std::size_t gpu) {
+  const model::GpuInfo& info = snapshot.inventory->gpus[gpu];
+  const model::DeviceSample& device = snapshot.devices[gpu];
+  json.begin_object();
+  write_fact(json, "uuid", info.fact(model::Fact::kUuid));
+  write_fact(json, "name", info.fact(model::Fact::kName));
+  write_fact(json, "serial", info.fact(model::Fact::kSerial));
+  write_fact(json, "vbios", info.fact(model::Fact::kVbios));
+  write_fact(json, "driver", info.fact(model::Fact::kDriverVersion));
+  write_reading(json, "minor", device, Metric::kMinorNumber);
+  write_reading(json, "pciegen", device, Metric::kPcieGenerationMax);
+  write_reading(json, "pciewidth", device, Metric::kPcieWidthMax);
+  write_reading(json, "plimit", device, Metric::kPowerLimit);
+  json.end_object();
+}
+
+// The members that name a GPU, then its metrics; the object stays open.
+void begin_gpu(JsonWriter& json, const model::Snapshot& snapshot, std::size_t gpu) {
+  const model::GpuInfo& info = snapshot.inventory->gpus[gpu];
+  const model::DeviceSample& device = snapshot.devices[gpu];
+  const model::Health health =
+      gpu < snapshot.verdicts.size() ? snapshot.verdicts[gpu].overall : model::Health::kUnknown;
+  std::array<char, base::kMaxDecimalChars> index{};
+  char* index_end = base::write_decimal(index.data(), static_cast<std::int64_t>(gpu), 0);
+  json.begin_object();
+  json.key("gpu_index").string({index.data(), index_end});
+  write_fact(json, "uuid", info.fact(model::Fact::kUuid));
+  write_fact(json, "name", info.fact(model::Fact::kName));
+  json.key("metrics").begin_object();
+  for (const model::Family& family : model::gpu_metric_naming().families) {
+    if (!family.metric) {
+      json.key("health_status").string(model::health_label(health));
+      json.key(family.json_key).number(static_cast<std::int64_t>(health));
+    } else if (const model::Reading& reading = device.at(*family.metric); reading.present()) {
+      const model::Scaled scaled = model::scale(family, reading.value);
+      json.key(family.json_key).number(scaled.value, scaled.decimals);
+    }
+  }
+  json.end_object();
+}
+
+// What is not known is null.
+template <typename T, typename Write>
+void write_optional(JsonWriter& json, std::string_view key, const std::optional<T>& value,
+                    Write write) {
+  json.key(key);
+  if (value) {
+    write(*value);
+  } else {
+    json.null();
+  }
+}
+
+// Without regard to case, as far as ASCII goes.
+bool equal_ignoring_case(std::string_view left, std::string_view right) {
+  const auto lower = [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  };
+  return std::ranges::equal(left, right, {}, lower, lower);
+}
+
+std::string_view without_prefix(std::string_view uuid) {
+  constexpr std::string_view kPrefix = "gpu-";
+  if (equal_ignoring_case(uuid.substr(0, kPrefix.size()), kPrefix)) {
+    uuid.remove_prefix(kPrefix.size());
+  }
+  return uuid;
+}
+
+void write_source(JsonWriter& json, const SourceHealth& source) {
+  json.begin_object();
+  json.key("method").string(source.method);
+  json.key("state").string(source.state);
+  json.key("error");
+  if (source.error.empty()) {
+    json.null();
+  } else {
+    json.string(source.error);
+  }
+  write_optional(json, "simulated", source.simulated, [&](bool yes) { json.boolean(yes); });
+  write_optional(json, "gpus", source.gpus,
+                 [&](std::size_t gpus) { json.number(static_cast<std::int64_t>(gpus)); });
+  write_optional(json, "last_tick", source.last_tick,
+                 [&](base::WallTime tick) { json.time(tick); });
+  json.key("ticks").number(static_cast<std::int64_t>(source.ticks));
+  json.key("missed_ticks").number(static_cast<std::int64_t>(source.missed_ticks));
+  json.key("device_timeouts").number(static_cast<std::int64_t>(source.device_timeouts));
+  json.key("last_tick_duration_seconds").number(source.last_tick_duration.count(), 6);
+  json.end_object();
+}
+
+}  // namespace
+
+void append_gpu_list(std::string& out, const model::Snapshot& snapshot) {
+  JsonWriter json(out);
+  json.begin_object().key("gpus").begin_array();
+  for (std::size_t gpu = 0; gpu < snapshot.devices.size(); ++gpu) write_static(json, snapshot, gpu);
+  json.end_array().end_object();
+}
+
+void append_static_document(std::string& out, const model::Snapshot& snapshot, std::size_t gpu) {
+  JsonWriter json(out);
+  write_static(json, snapshot, gpu);
+}
+
+void append_metrics(std::string& out, const model::Snapshot& snapshot) {
+  JsonWriter json(out);
+  json.begin_object();
+  json.key("timestamp").time(snapshot.time);
+  json.key("gpus").begin_array();
+  for (std::size_t gpu = 0; gpu < snapshot.devices.size(); ++gpu) {
+    begin_gpu(json, snapshot, gpu);
+    json.end_object();
+  }
+  json.end_array().end_object();
+}
+
+void append_gpu_metrics(std::string& out, const model::Snapshot& snapshot, std::size_t gpu) {
+  JsonWriter json(out);
+  begin_gpu(json, snapshot, gpu);
+  json.key("timestamp").time(snapshot.time);
+  json.end_object();
+}
+
+std::optional<std::size_t> find_gpu(const model::Inventory& inventory, std::string_view uuid) {
+  const std::string_view wanted = without_prefix(uuid);
+  if (wanted.empty()) return std::nullopt;
+  for (std::size_t gpu = 0; gpu < inventory.gpus.size(); ++gpu) {
+    if (equal_ignoring_case(without_prefix(inventory.gpus[gpu].uuid()), wanted)) return gpu;
+  }
+  return std::nullopt;
+}
+
+void append_path_answer(std::string& out, std::string_view path, std::string_view value) {
+  JsonWriter json(out);
+  json.begin_object().key(path).raw(value).end_object();
+}
+
+void append_service_document(std::string& out, std::string_view version,
+                             const SourceHealth& primary, std::span<const Endpoint> endpoints) {
+  JsonWriter json(out);
+  json.begin_object();
+  json.key("service").string("gpuscope");
+  json.key("version").string(version);
+  json.key("role").string("agent");
+  json.key("method").string(primary.method);
+  write_optional(json, "simulated", primary.simulated, [&](bool yes) { json.boolean(yes); });
+  json.key("endpoints").begin_object();
+  for (const Endpoint& endpoint : endpoints) json.key(endpoint.name).string(endpoint.path);
+  json.end_object().end_object();
+}
+
+void append_health_document(std::string& out, std::string_view status, std::string_view version,
+                            std::span<const SourceHealth> sources) {
+  JsonWriter json(out);
+  json.begin_object();
+  json.key("status").string(status);
+  json.key("version").string(version);
+  json.key("sources").begin_array();
+  for (const SourceHealth& source : sources) write_source(json, source);
+  json.end_array().end_object();
+}
+
+}  // namespace gpuscope::wire

@@ -1,0 +1,60 @@
+// The JSON answers of the agent's REST API, compact. docs/api/openapi.yaml has their schemas.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "model/snapshot.h"
+
+namespace gpuscope::wire {
+
+// /gpu/list: the static facts of every GPU, null where absent.
+void append_gpu_list(std::string& out, const model::Snapshot& snapshot);
+// /gpu/{uuid}/static: those of one.
+void append_static_document(std::string& out, const model::Snapshot& snapshot, std::size_t gpu);
+
+// /gpu/metrics/json: every GPU's numbers; an absent one has no key, but health, which is unknown.
+void append_metrics(std::string& out, const model::Snapshot& snapshot);
+// /gpu/metrics/json/{uuid}: those of one, with the time inside.
+void append_gpu_metrics(std::string& out, const model::Snapshot& snapshot, std::size_t gpu);
+
+// The index of a GPU by its UUID, without regard to case and with or without "GPU-".
+std::optional<std::size_t> find_gpu(const model::Inventory& inventory, std::string_view uuid);
+
+// {"<path>": value}; `value` is JSON.
+void append_path_answer(std::string& out, std::string_view path, std::string_view value);
+
+// How one method of reading GPUs is doing.
+struct SourceHealth {
+  std::string_view method;
+  std::string_view state;         // "starting", "running", "failed"
+  std::string_view error;         // with its cure; empty: none
+  std::optional<bool> simulated;  // unknown before its first tick
+  std::optional<std::size_t> gpus;
+  std::optional<base::WallTime> last_tick;
+  std::uint64_t ticks = 0;
+  std::uint64_t missed_ticks = 0;
+  std::uint64_t device_timeouts = 0;
+  std::chrono::microseconds last_tick_duration{0};
+};
+
+// One line of the agent's table of contents.
+struct Endpoint {
+  std::string_view name;
+  std::string_view path;
+};
+
+// GET /: what this is and where things are. `primary` is the method it was started with.
+void append_service_document(std::string& out, std::string_view version,
+                             const SourceHealth& primary, std::span<const Endpoint> endpoints);
+// GET /health: `status` is "healthy" or "degraded"; `sources` starts with the primary.
+void append_health_document(std::string& out, std::string_view status, std::string_view version,
+                            std::span<const SourceHealth> sources);
+
+}  // namespace gpuscope::wire

@@ -1,0 +1,72 @@
+// Once buffers have grown, encoding a tick allocates nothing.
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <cstdlib>
+#include <functional>
+#include <new>
+#include <string>
+
+#include "wire/gzip.h"
+#include "wire/prometheus_text.h"
+#include "wire/query_document.h"
+#include "wire/rest.h"
+#include "wire/test_snapshot.h"
+
+namespace {
+
+std::atomic<std::size_t> allocations{0};
+
+}  // namespace
+
+void* operator new(std::size_t size) {
+  ++allocations;
+  if (void* memory = std::malloc(size); memory != nullptr) return memory;
+  throw std::bad_alloc();
+}
+void operator delete(void* memory) noexcept { std::free(memory); }
+void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
+
+namespace gpuscope::wire {
+namespace {
+
+// How often `encode` allocates on its second run into the same string.
+std::size_t allocations_of(const std::function<void(std::string&)>& encode) {
+  std::string out;
+  encode(out);
+  const std::string first = out;
+  out.clear();
+  const std::size_t before = allocations;
+  encode(out);
+  const std::size_t count = allocations - before;
+  EXPECT_EQ(out, first);
+  EXPECT_FALSE(out.empty());
+  return count;
+}
+
+TEST(SteadyState, AllocatesNothing) {
+  model::Snapshot snapshot = test_snapshot();
+  snapshot.devices[1] = snapshot.devices[0];
+  PrometheusText text(model::gpu_metric_naming());
+  Gzip gzip;
+  std::string plain;
+  text.append(snapshot, plain);
+  EXPECT_EQ(allocations_of([&](std::string& out) { text.append(snapshot, out); }), 0U);
+  EXPECT_EQ(allocations_of([&](std::string& out) { EXPECT_TRUE(gzip.append(plain, out)); }), 0U);
+  EXPECT_EQ(allocations_of([&](std::string& out) { append_metrics(out, snapshot); }), 0U);
+  EXPECT_EQ(allocations_of([&](std::string& out) { append_gpu_list(out, snapshot); }), 0U);
+  EXPECT_EQ(allocations_of([&](std::string& out) {
+              append_query_document(
+                  out, snapshot,
+                  {.fields = FieldSet::all(), .gpu = {}, .count = true, .indent = 4});
+            }),
+            0U);
+}
+
+// The count itself works.
+TEST(SteadyState, SeesAnAllocation) {
+  EXPECT_GE(allocations_of([](std::string& out) { out += std::string(100, 'x'); }), 1U);
+}
+
+}  // namespace
+}  // namespace gpuscope::wire
