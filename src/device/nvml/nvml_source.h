@@ -1,6 +1,7 @@
 // GPUs read through the NVIDIA Management Library, loaded at run time and never linked.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -12,9 +13,18 @@ namespace gpuscope::device::nvml {
 struct Options {
   // What dlopen() is given. The loader's own search order applies (LD_LIBRARY_PATH, ld.so.cache).
   std::string library = "libnvidia-ml.so.1";
+  // /proc, /sys and /dev are looked up below this path.
+  std::string root = "/";
+  // How long open() waits for one GPU to say what it is. A GPU that is slower is listed without its
+  // facts, and the source counts as lost() once it has answered, so that it is opened again.
+  std::chrono::milliseconds open_deadline{3000};
 };
 
-// `clock` must outlive the source.
+// What a tick costs: at most kMaxCallsPerTick NVML calls per GPU at one tick a second, 11 in the
+// mean; process lists, limits, modes and error details take turns.
+inline constexpr int kMaxCallsPerTick = 16;
+
+// `clock` must outlive the source; only open() asks it.
 std::unique_ptr<model::Source> make_nvml_source(const Options& options, const base::Clock& clock);
 
 }  // namespace gpuscope::device::nvml

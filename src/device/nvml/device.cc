@@ -1,0 +1,305 @@
+#include "device/nvml/device.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+#include "device/nvml/errors.h"
+#include "device/nvml/facts.h"
+#include "device/nvml/nvml_source.h"
+
+namespace gpuscope::device::nvml {
+namespace {
+
+using model::Absence;
+using model::Metric;
+using model::Reading;
+using std::chrono::seconds;
+
+// More than any GPU has; NVML's own bounds are 18 links and a handful of fans.
+constexpr std::size_t kMaxLinks = 64;
+constexpr std::size_t kMaxFans = 32;
+constexpr Period kHandlePeriod = seconds{10};
+constexpr int kNamesPerTick = 2;
+
+// What NVML gives only through profiling, or only by calls that block for milliseconds.
+constexpr std::array kNotAsked{
+    Metric::kGraphicsEngineActivity, Metric::kSmActivity,   Metric::kSmOccupancy,
+    Metric::kTensorActivity,         Metric::kFp64Activity, Metric::kFp32Activity,
+    Metric::kFp16Activity,           Metric::kDramActivity, Metric::kPowerAverage,
+};
+
+}  // namespace
+
+Device::Device(std::shared_ptr<const Session> session, unsigned int index)
+    : session_(std::move(session)),
+      index_(index),
+      subject_{session_->nvml(), handle_, values_, fields_, processes_} {}
+
+void Device::find_handle() {
+  const Functions& nvml = session_->nvml();
+  auto* function = nvml.nvmlDeviceGetHandleByIndex_v2 != nullptr
+                       ? nvml.nvmlDeviceGetHandleByIndex_v2
+                       : nvml.nvmlDeviceGetHandleByIndex;
+  handle_code_ = function == nullptr ? NVML_ERROR_FUNCTION_NOT_FOUND : function(index_, &handle_);
+  subject_.device = handle_;
+}
+
+std::size_t Device::count_fans() {
+  const Functions& nvml = session_->nvml();
+  unsigned int fans = 0;
+  if (nvml.nvmlDeviceGetNumFans != nullptr) {
+    if (nvml.nvmlDeviceGetNumFans(handle_, &fans) != NVML_SUCCESS) return 0;
+    return std::min<std::size_t>(fans, kMaxFans);
+  }
+  unsigned int percent = 0;
+  return nvml.nvmlDeviceGetFanSpeed != nullptr &&
+                 nvml.nvmlDeviceGetFanSpeed(handle_, &percent) == NVML_SUCCESS
+             ? 1
+             : 0;
+}
+
+std::size_t Device::count_links() {
+  const Functions& nvml = session_->nvml();
+  if (nvml.nvmlDeviceGetFieldValues != nullptr) {
+    nvmlFieldValue_t count{};
+    count.fieldId = NVML_FI_DEV_NVLINK_LINK_COUNT;
+    if (nvml.nvmlDeviceGetFieldValues(handle_, 1, &count) == NVML_SUCCESS &&
+        count.nvmlReturn == NVML_SUCCESS) {
+      return std::min<std::size_t>(count.value.uiVal, kMaxLinks);
+    }
+  }
+  std::size_t links = 0;
+  nvmlEnableState_t state{};
+  while (nvml.nvmlDeviceGetNvLinkState != nullptr && links < NVML_NVLINK_MAX_LINKS &&
+         nvml.nvmlDeviceGetNvLinkState(handle_, static_cast<unsigned int>(links), &state) ==
+             NVML_SUCCESS) {
+    ++links;
+  }
+  return links;
+}
+
+void Device::identify() {
+  find_handle();
+  if (handle_code_ == NVML_SUCCESS) {
+    info_ = read_facts(session_->nvml(), handle_);
+    values_.fans.resize(count_fans());
+    values_.links.resize(count_links());
+    fields_.start(values_.links.size());
+    forget();
+    ask_all();
+  } else {
+    info_.facts.fill(model::Text::none(absence_of(handle_code_)));
+  }
+  ready_.store(true, std::memory_order_release);
+}
+
+// Values as they are before anything was asked; what is read once stays.
+void Device::forget() {
+  for (const model::MetricInfo& row : model::metrics(model::Entity::kGpu)) {
+    Reading& reading = values_.at(row.id);
+    if (row.cadence == model::Cadence::kOnce && reading.present()) continue;
+    reading = Reading::none(Absence::kNotYet);
+  }
+  for (const Metric metric : kNotAsked) values_.at(metric) = Reading::none(Absence::kUnsupported);
+  for (model::FanRow& fan : values_.fans) fan.fill(Reading::none(Absence::kUnsupported));
+  for (model::LinkRow& link : values_.links) link.fill(Reading::none(Absence::kUnsupported));
+  values_.processes.clear();
+  values_.processes_absence = Absence::kNotYet;
+}
+
+// Everything is asked again, also what was refused before.
+void Device::revive() {
+  for (Slot& slot : slots_) slot = {};
+  fields_.start(values_.links.size());
+}
+
+// Gives the slow queries phases that lie apart from each other: multiples of the golden ratio.
+void Device::spread(base::WallTime tick) {
+  constexpr double kGolden = 0.618'033'988'75;
+  double phase = 0;
+  for (std::size_t i = 0; i < queries().size(); ++i) {
+    phase += kGolden;
+    if (phase >= 1) phase -= 1;
+    const double micros = phase * static_cast<double>(queries()[i].period.count());
+    slots_[i].turn.next = tick + Period{static_cast<Period::rep>(micros)};
+  }
+}
+
+void Device::ask_all() {
+  fields_.read(session_->nvml(), handle_, base::WallTime{}, values_);
+  fields_.restart();
+  for (const Query& query : queries_at_open()) {
+    const nvmlReturn_t code = query.ask(subject_);
+    for (const Metric metric : query.metrics.get()) {
+      if (code != NVML_SUCCESS) values_.at(metric) = Reading::none(absence_of(code));
+    }
+  }
+  for (std::size_t i = 0; i < queries().size(); ++i) {
+    const Query& query = queries()[i];
+    std::size_t turns = 1;
+    if (query.each == Query::Each::kFan) turns = values_.fans.size();
+    if (query.each == Query::Each::kLink) turns = values_.links.size();
+    // A query that takes turns is refused when no turn of it works: an inactive link says nothing
+    // about the others.
+    bool works = false;
+    for (std::size_t turn = 0; turn < turns && usable(i); ++turn) {
+      if (absence_of(ask(i)) != Absence::kUnsupported) works = true;
+    }
+    if (query.each != Query::Each::kDevice) slots_[i].refused = !works;
+  }
+  while (processes_.name_one(session_->nvml())) {
+  }
+  processes_.publish(values_);
+  derive();
+}
+
+bool Device::usable(std::size_t query) const {
+  if (slots_[query].refused) return false;
+  switch (queries()[query].when) {
+    case Query::When::kAlways:
+      return true;
+    case Query::When::kUnlessBefore:
+      return slots_[query - 1].refused;
+    case Query::When::kUnlessField:
+      return !fields_.gives(queries()[query].metrics.get().front());
+  }
+  return true;
+}
+
+nvmlReturn_t Device::ask(std::size_t index) {
+  const Query& query = queries()[index];
+  const nvmlReturn_t code = query.ask(subject_);
+  if (code == NVML_SUCCESS) return code;
+  const Absence why = absence_of(code);
+  for (const Metric metric : query.metrics.get()) values_.at(metric) = Reading::none(why);
+  if (why == Absence::kUnsupported && query.each == Query::Each::kDevice) {
+    slots_[index].refused = true;
+  }
+  // The driver's own word for it, where no field says the same.
+  if (code == NVML_ERROR_RESET_REQUIRED) {
+    constexpr std::int64_t kResetTheGpu = 1;
+    values_.at(Metric::kRecoveryAction) = Reading::of(kResetTheGpu);
+  }
+  return code;
+}
+
+// False when there is nothing more to ask in this tick.
+bool Device::judge(nvmlReturn_t code) {
+  driver_gone_ = driver_gone(code);
+  const bool gone = device_gone(code);
+  if (gone && !gone_) {
+    forget();
+    revive();
+  }
+  gone_ = gone;
+  return !gone_ && !driver_gone_;
+}
+
+bool Device::ask_in_tick(std::size_t query) {
+  ++calls_;
+  return judge(ask(query));
+}
+
+bool Device::run_tick(base::WallTime tick) {
+  if (!fields_.empty()) {
+    ++calls_;
+    if (!judge(fields_.read(session_->nvml(), handle_, tick, values_))) return false;
+  }
+  for (std::size_t i = 0; i < queries().size(); ++i) {
+    if (queries()[i].period == kEveryTick && usable(i) && !ask_in_tick(i)) return false;
+  }
+  return run_slow(tick);
+}
+
+// As many of the slow queries that are due as the tick has calls left for, the longest waiting
+// first.
+bool Device::run_slow(base::WallTime tick) {
+  while (calls_ < allowance_) {
+    std::size_t next = queries().size();
+    for (std::size_t i = 0; i < queries().size(); ++i) {
+      const Period period = queries()[i].period;
+      if (period == kEveryTick || !slots_[i].turn.due(tick, period) || !usable(i)) continue;
+      if (next == queries().size() ||
+          slots_[i].turn.overdue(tick) > slots_[next].turn.overdue(tick)) {
+        next = i;
+      }
+    }
+    if (next == queries().size()) break;
+    slots_[next].turn.done(tick, queries()[next].period);
+    if (!ask_in_tick(next)) return false;
+  }
+  for (int names = 0; names < kNamesPerTick && calls_ < allowance_; ++names) {
+    if (!processes_.name_one(session_->nvml())) break;
+    ++calls_;
+    processes_.publish(values_);
+  }
+  return true;
+}
+
+// What follows from the values of others.
+void Device::derive() {
+  Reading& up = values_.at(Metric::kNvlinkActiveLinks);
+  Reading sent = Reading::none(Absence::kUnsupported);
+  Reading received = sent;
+  up = sent;
+  const auto add = [](Reading& sum, const Reading& reading) {
+    if (reading.present()) sum = Reading::of(sum.value + reading.value);
+  };
+  for (const model::LinkRow& link : values_.links) {
+    add(up, link[model::column(Metric::kLinkState)]);
+    add(sent, link[model::column(Metric::kLinkTx)]);
+    add(received, link[model::column(Metric::kLinkRx)]);
+  }
+  if (!fields_.gives(Metric::kNvlinkTx)) values_.at(Metric::kNvlinkTx) = sent;
+  if (!fields_.gives(Metric::kNvlinkRx)) values_.at(Metric::kNvlinkRx) = received;
+}
+
+// A GPU that is split gives other things than a whole one.
+void Device::notice_mig_mode() {
+  const Reading now = values_.at(Metric::kMigMode);
+  if (!now.present()) return;
+  const bool changed = mig_mode_.present() && mig_mode_ != now;
+  mig_mode_ = now;
+  if (changed) revive();
+}
+
+void Device::publish(model::DeviceSample& out) const {
+  out.gpu = values_.gpu;
+  out.fans = values_.fans;
+  out.links = values_.links;
+  out.mig_instances.clear();
+  out.processes = values_.processes;
+  out.processes_absence = values_.processes_absence;
+}
+
+// A GPU that could not be found at open() is looked for again now and then.
+Device::Outcome Device::look_again(base::WallTime tick, model::DeviceSample& out) {
+  out.mark_absent(absence_of(handle_code_), false);
+  if (!handle_turn_.due(tick, kHandlePeriod)) return Outcome::kFine;
+  handle_turn_.done(tick, kHandlePeriod);
+  find_handle();
+  return handle_code_ == NVML_SUCCESS || driver_gone(handle_code_) ? Outcome::kReopen
+                                                                   : Outcome::kFine;
+}
+
+Device::Outcome Device::read(base::WallTime tick, model::DeviceSample& out) {
+  if (handle_code_ != NVML_SUCCESS) return look_again(tick, out);
+  if (!started_) spread(tick);
+  // Where ticks are rare, more calls fit into one.
+  const auto apart = std::chrono::duration_cast<seconds>(tick - last_tick_).count();
+  allowance_ = kMaxCallsPerTick * (started_ ? static_cast<int>(std::clamp<long>(apart, 1, 4)) : 1);
+  started_ = true;
+  last_tick_ = tick;
+  calls_ = 0;
+  if (run_tick(tick)) {
+    derive();
+    notice_mig_mode();
+  }
+  publish(out);
+  if (gone_) out.mark_absent(Absence::kGone, true);
+  if (driver_gone_) out.mark_absent(Absence::kFailed, true);
+  return driver_gone_ ? Outcome::kReopen : Outcome::kFine;
+}
+
+}  // namespace gpuscope::device::nvml
