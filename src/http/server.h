@@ -19,8 +19,8 @@ namespace gpuscope::http {
 
 // Valid during the handler's call only.
 struct Request {
-  std::string_view method;  // "GET"
-  std::string_view target;  // as it was sent
+  std::string_view method;        // "GET", also for HEAD: the server itself leaves the body out
+  std::string_view target;        // as it was sent
   std::vector<std::string> path;  // percent-decoded segments: "/gpu/list" is {"gpu", "list"}
   std::vector<std::pair<std::string, std::string>> query;  // decoded, in order
   std::string_view accept;
@@ -34,27 +34,42 @@ struct Request {
   std::optional<std::string_view> query_value(std::string_view name) const;
 };
 
+// The server adds Date, Content-Length, Connection, Vary: Accept-Encoding and what keeps a browser
+// from guessing; to text/html also a Content-Security-Policy, unless `headers` has one.
 struct Response {
   int status = 200;
-  std::string_view content_type = "application/json";  // static text
-  std::shared_ptr<const std::string> body;             // never null
-  bool gzip = false;                                   // `body` is gzip-compressed
+  std::string_view content_type = "application/json";             // static text
+  std::shared_ptr<const std::string> body;                        // never null
+  bool gzip = false;                                              // `body` is gzip-compressed
   std::vector<std::pair<std::string_view, std::string>> headers;  // further ones, such as Allow
 };
 
-// Answers a request, or nullopt for "not yet": the server asks again every 20 ms, with `waited` grown,
-// and other connections go on meanwhile. Called on the server's thread alone; must not block.
+// Answers a request, or nullopt for "not yet": the server asks again every 20 ms, with `waited`
+// grown, and other connections go on meanwhile. Called on the server's thread alone; must not
+// block.
 using Handler = std::function<std::optional<Response>(const Request&)>;
 
 struct Options {
   std::string host = "127.0.0.1";
-  std::uint16_t port = 9555;  // 0: any free one, see Server::port()
-  std::size_t max_connections = 1024;
+  std::uint16_t port = 9555;                 // 0: any free one, see Server::port()
+  std::size_t max_connections = 1024;        // over that: 503
   std::size_t max_header_bytes = 16 * 1024;  // over that: 431
   std::size_t max_body_bytes = 1024 * 1024;  // over that: 413
-  std::chrono::seconds header_timeout{10};   // from the first byte to the end of the header
-  std::chrono::seconds idle_timeout{75};     // a kept-alive connection without a request
-  std::chrono::seconds write_timeout{30};    // a reader that does not read
+  // Each is kept to within a second, or a quarter of the shortest of them where that is less.
+  std::chrono::milliseconds header_timeout{10'000};  // for the header, and again for the body
+  std::chrono::milliseconds idle_timeout{75'000};    // a kept-alive connection without a request
+  std::chrono::milliseconds write_timeout{30'000};   // a reader that takes nothing for so long
+};
+
+// What has happened since the server began to listen.
+struct Counters {
+  std::uint64_t connections = 0;       // accepted, refused ones among them
+  std::uint64_t refused = 0;           // over max_connections
+  std::uint64_t requests = 0;          // given to the handler
+  std::uint64_t bad_requests = 0;      // answered without the handler
+  std::uint64_t timed_out = 0;         // connections that ran into one of the timeouts
+  std::uint64_t accept_failures = 0;   // such as too many open files; tried again 100 ms later
+  std::uint64_t handler_failures = 0;  // exceptions out of the handler, answered with 500
 };
 
 class Server {
@@ -66,19 +81,26 @@ class Server {
   virtual std::uint16_t port() const = 0;
   // Serves on a thread of its own.
   virtual void start() = 0;
-  // Takes no more requests, ends open ones within a second, joins the thread. Idempotent.
+  // Takes no more requests, ends open ones within a second, joins the thread. Idempotent. Not to be
+  // called from the handler; start() and stop() belong to one thread.
   virtual void stop() = 0;
+  // Any thread, any time.
+  virtual Counters counters() const = 0;
 };
 
-// A JSON error as every API of this program gives it: {"detail": "…"}.
+// A JSON error as every API of this program gives it: {"detail": "…"}. Any bytes will do: what is
+// not UTF-8 becomes U+FFFD.
 Response error_response(int status, std::string_view detail);
 // A response that owns its text.
 Response text_response(int status, std::string_view content_type, std::string body);
 
-// "/a%20b/c" to its decoded segments; nullopt when an escape is broken or a segment decodes to a
-// control character. Empty segments are kept, but for a trailing one.
+// "/a%20b/c" to its decoded segments; nullopt when it does not begin with a slash, an escape is
+// broken, or a segment decodes to a control character or to something that is not UTF-8. Empty
+// segments are kept, but for a trailing one.
 std::optional<std::vector<std::string>> decode_path(std::string_view path);
-// "a=1&b=%20" to decoded pairs ('+' is a blank); nullopt when an escape is broken.
-std::optional<std::vector<std::pair<std::string, std::string>>> decode_query(std::string_view query);
+// "a=1&b=%20" to decoded pairs ('+' is a blank); nullopt when an escape is broken or something
+// decodes to what is not UTF-8.
+std::optional<std::vector<std::pair<std::string, std::string>>> decode_query(
+    std::string_view query);
 
 }  // namespace gpuscope::http
