@@ -192,7 +192,7 @@ model::GpuRow fixed_row(const CardModel& card) {
   return row;
 }
 
-double fan_max_rpm() { return 10'000; }
+double fan_max_rpm() { return 10'500; }
 
 std::int64_t memory_total_mib(const CardModel& card) {
   return static_cast<std::int64_t>(card.memory_mib);

@@ -48,7 +48,8 @@ model::GpuInfo describe(const CardModel& card, const Identity* who, std::uint64_
 // A row with all that never changes on this card; the rest is not read yet.
 model::GpuRow fixed_row(const CardModel& card);
 
-double fan_max_rpm();
+double fan_max_rpm();  // of all simulated cards
+
 // The memory of the card that can be used, in MiB: what is left beside what the driver keeps.
 std::int64_t memory_total_mib(const CardModel& card);
 std::int64_t memory_reserved_mib(const CardModel& card);

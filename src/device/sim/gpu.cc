@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cmath>
+#include <limits>
 
 #include "device/sim/noise.h"
 #include "device/sim/processes.h"
@@ -296,7 +297,10 @@ std::int64_t link_bytes(const Instant& now, int link, bool& up) {
   if (down_steps < 0) return now.totals.nvlink_bytes / links;
   const std::int64_t period = gpu.profile->period();
   const std::int64_t per_step = gpu.profile->before(period).nvlink_bytes / period / links;
-  return (now.step - down_steps) * per_step;
+  std::int64_t bytes = 0;
+  const std::int64_t most = std::numeric_limits<std::int64_t>::max() / links;
+  if (__builtin_mul_overflow(now.step - down_steps, per_step, &bytes)) return most;
+  return std::min(bytes, most);
 }
 
 void read_links(const Instant& now, model::DeviceSample& out) {

@@ -108,8 +108,9 @@ class Machine::Impl {
   const std::vector<Metric>& unsupported() const { return unsupported_; }
 
   std::int64_t step_of(base::WallTime time) const {
-    const std::int64_t step = (frozen_at_.value_or(time) - kBoot) / kStep;
-    return std::clamp<std::int64_t>(step, 0, kLastStep);
+    const base::WallTime at =
+        std::clamp(frozen_at_.value_or(time), kBoot, kBoot + kLastStep * kStep);
+    return (at - kBoot) / kStep;
   }
 
  private:
