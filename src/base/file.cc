@@ -60,7 +60,7 @@ Result<std::string> read_file(const std::string& path, std::size_t max_bytes) {
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) return cannot("open", path, errno);
   std::string text;
-  constexpr std::size_t kStep = 16 * 1024;
+  constexpr std::size_t kStep = 16'384;
   while (text.size() <= max_bytes) {
     const std::size_t had = text.size();
     text.resize(had + kStep);

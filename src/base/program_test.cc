@@ -7,7 +7,7 @@
 #include <csignal>
 #include <filesystem>
 #include <fstream>
-#include <future>
+#include <memory>
 
 #include "base/fake_clock.h"
 #include "base/file.h"
@@ -147,23 +147,30 @@ TEST(RunGroup, StopsWhatHadStartedWhenAPartFails) {
   EXPECT_THAT(record.said, ElementsAre("start a", "start b", "stop a"));
 }
 
+// What a stuck part waits on; shared with it, since it outlives its group.
+struct Gate {
+  Mutex mutex;
+  CondVar changed;
+  bool open GUARDED_BY(mutex) = false;
+};
+
 TEST(RunGroup, LeavesAPartBehindThatDoesNotStop) {
   FakeClock clock;
-  std::promise<void> release;
-  std::promise<void> ended;
+  const auto gate = std::make_shared<Gate>();
   RunGroup group;
   group.add({"stuck", [] { return Result<void>{}; },
-             [&, wait = release.get_future().share()] {
+             [gate, &clock] {
                clock.advance(std::chrono::seconds{10});
-               wait.wait();
-               ended.set_value_at_thread_exit();
+               MutexLock lock(gate->mutex);
+               while (!gate->open) gate->changed.wait(lock);
              }});
   ASSERT_TRUE(group.start(clock, milliseconds{100}));
   const auto result = group.stop(clock, milliseconds{4500});
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().message, "cannot stop stuck within 4500 ms");
-  release.set_value();
-  ended.get_future().wait();
+  MutexLock lock(gate->mutex);
+  gate->open = true;
+  gate->changed.notify_all();
 }
 
 TEST(StopSignals, FirstIsAValueAndSecondEndsTheProcess) {

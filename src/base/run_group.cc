@@ -38,7 +38,9 @@ void RunGroup::add(Part part) { parts_.push_back(std::move(part)); }
 Result<void> RunGroup::start(Clock& clock, std::chrono::milliseconds stop_limit) {
   while (started_ < parts_.size()) {
     if (auto result = parts_[started_].start(); !result) {
-      static_cast<void>(stop(clock, stop_limit));
+      if (auto stopped = stop(clock, stop_limit); !stopped) {
+        result.error().message += "; then " + stopped.error().message;
+      }
       return result;
     }
     ++started_;

@@ -25,7 +25,7 @@ class RunGroup {
   void add(Part part);
 
   // Starts every part. When one fails, those before it are stopped, within `stop_limit` as well,
-  // and its error is returned.
+  // and its error is returned, with that of stopping behind it.
   Result<void> start(Clock& clock, std::chrono::milliseconds stop_limit);
 
   // Stops what was started, last first. kDeadlineExceeded, with the name of the part, when that

@@ -190,13 +190,17 @@ std::string is_not(const Setting& setting, std::string_view value) {
 }
 
 std::string settings_markdown(std::span<const Setting> table) {
+  const auto code = [](std::string_view text) {
+    return text.empty() ? std::string() : fmt::format("`{}`", text);
+  };
   std::string out =
       "| flag | variable | key in the file | takes | default | what it does |\n"
       "|---|---|---|---|---|---|\n";
   for (const Setting& row : table) {
+    const bool is_prose = row.fallback.find(' ') != std::string_view::npos;
     out += fmt::format("| `--{} {}` | `{}` | {} | {} | {} | {} |\n", row.flag, row.argument,
-                       row.env, row.key.empty() ? "" : fmt::format("`{}`", row.key), row.takes,
-                       row.fallback.empty() ? "" : fmt::format("`{}`", row.fallback), row.help);
+                       row.env, code(row.key), row.takes,
+                       is_prose ? std::string(row.fallback) : code(row.fallback), row.help);
   }
   return out;
 }

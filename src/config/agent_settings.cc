@@ -1,0 +1,231 @@
+#include "config/agent_settings.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <optional>
+#include <utility>
+
+#include "config/scenario.h"
+#include "config/sim_settings.h"
+
+namespace gpuscope::config {
+namespace {
+
+using base::ErrorKind;
+using base::fail;
+using std::chrono::milliseconds;
+
+constexpr milliseconds kMinInterval{100};
+constexpr milliseconds kMaxInterval{60'000};
+
+struct HostPort {
+  std::string host;
+  std::uint16_t port = 0;
+};
+
+// "127.0.0.1:9555", "localhost:9555", "[::1]:9555".
+std::optional<HostPort> parse_listen(std::string_view text) {
+  const auto colon = text.rfind(':');
+  if (colon == std::string_view::npos) return std::nullopt;
+  std::string_view host = text.substr(0, colon);
+  const std::string_view digits = text.substr(colon + 1);
+  HostPort parsed;
+  const auto [end, error] =
+      std::from_chars(digits.data(), digits.data() + digits.size(), parsed.port);
+  if (error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
+  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
+  if (bracketed) host = host.substr(1, host.size() - 2);
+  const auto allowed = [bracketed](char c) {
+    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
+                       c == '.' || c == '-' || c == '_';
+    return plain || (bracketed && (c == ':' || c == '%'));
+  };
+  if (host.empty() || !std::ranges::all_of(host, allowed)) return std::nullopt;
+  parsed.host = host;
+  return parsed;
+}
+
+std::optional<milliseconds> parse_interval(std::string_view text) {
+  const auto parsed = parse_duration(text);
+  if (!parsed || *parsed < kMinInterval || *parsed > kMaxInterval) return std::nullopt;
+  return std::chrono::duration_cast<milliseconds>(*parsed);
+}
+
+std::string check_present(const Setting& row, std::string_view value) {
+  return value.empty() ? is_not(row, value) : "";
+}
+
+std::string check_method(const Setting& row, std::string_view value) {
+  constexpr std::array<std::string_view, 5> kMethods{"auto", "nvml", "smi", "bash", "sim"};
+  return std::ranges::find(kMethods, value) == kMethods.end() ? is_not(row, value) : "";
+}
+
+std::string check_listen(const Setting& row, std::string_view value) {
+  return parse_listen(value) ? "" : is_not(row, value);
+}
+
+std::string check_interval(const Setting& row, std::string_view value) {
+  return parse_interval(value) ? "" : is_not(row, value);
+}
+
+std::string check_log_level(const Setting& row, std::string_view value) {
+  return base::parse_log_level(value) ? "" : is_not(row, value);
+}
+
+std::string check_log_format(const Setting& row, std::string_view value) {
+  return base::parse_log_format(value) ? "" : is_not(row, value);
+}
+
+std::string check_sim_gpus(const Setting& row, std::string_view value) {
+  return parse_sim_gpus(value) ? "" : is_not(row, value);
+}
+
+std::string check_sim_seed(const Setting& row, std::string_view value) {
+  return parse_sim_seed(value) ? "" : is_not(row, value);
+}
+
+// A file is read here and again when the options are built: a mistake in it belongs to the setting.
+std::string check_sim_scenario(const Setting&, std::string_view value) {
+  const auto scenario = load_scenario(std::string(value));
+  return scenario ? "" : scenario.error().message;
+}
+
+std::string check_sim_time(const Setting& row, std::string_view value) {
+  return parse_time(value) ? "" : is_not(row, value);
+}
+
+constexpr std::size_t kSimSettings = 4;
+constexpr std::array<Setting, 11> kTable{{
+    {"config", "", "GPUSCOPE_CONFIG", "FILE", "the name of a YAML file", "",
+     "where all other settings are read from", check_present},
+    {"method", "method", "GPUSCOPE_METHOD", "NAME", "one of auto, nvml, smi, bash, sim", "auto",
+     "how GPUs are read: auto takes what works here, bash is another name of smi", check_method},
+    {"listen", "listen", "GPUSCOPE_LISTEN", "HOST:PORT",
+     "an address such as 127.0.0.1:9555, [::1]:9555 or 0.0.0.0:9555", "127.0.0.1:9555",
+     "where it serves; port 0 takes any that is free", check_listen},
+    {"interval", "interval", "GPUSCOPE_INTERVAL", "DURATION",
+     "a duration from 100ms to 60s, such as 1s", "1s", "how often GPUs are read", check_interval},
+    {"data-dir", "data_dir", "GPUSCOPE_DATA_DIR", "DIR", "the name of a directory",
+     "/var/lib/gpuscope as root, else ~/.local/state/gpuscope",
+     "where it keeps what must outlive it; one agent at a time uses it", check_present},
+    {"log-level", "log_level", "GPUSCOPE_LOG_LEVEL", "LEVEL", "one of debug, info, warning, error",
+     "info", "what is logged: this and what is worse", check_log_level},
+    {"log-format", "log_format", "GPUSCOPE_LOG_FORMAT", "FORMAT", "text or json", "text",
+     "how a line of the log looks", check_log_format},
+    {"sim-gpus", "sim.gpus", "GPUSCOPE_SIM_GPUS", "N", kSimGpusTakes,
+     "3, or what the scenario says", "how many GPUs are simulated", check_sim_gpus},
+    {"sim-seed", "sim.seed", "GPUSCOPE_SIM_SEED", "N", kSimSeedTakes, "1",
+     "the same seed gives the same values at the same time", check_sim_seed},
+    {"sim-scenario", "sim.scenario", "GPUSCOPE_SIM_SCENARIO", "SCENARIO",
+     "the name of a built-in scenario or of a scenario file", "",
+     "what simulated GPUs do; none: the three default GPUs wander around their base",
+     check_sim_scenario},
+    {"sim-time", "sim.time", "GPUSCOPE_SIM_TIME", "TIME", kTimeTakes, "",
+     "freezes the simulation at one instant", check_sim_time},
+}};
+
+std::optional<std::string> text_of(const Values& values, std::string_view flag) {
+  const auto found = values.find(flag);
+  return found == values.end() ? std::nullopt : std::optional(found->second.text);
+}
+
+base::Result<device::sim::Options> sim_from(const Values& values) {
+  SimSettings settings;
+  settings.gpus = text_of(values, "sim-gpus");
+  settings.seed = text_of(values, "sim-seed");
+  settings.scenario = text_of(values, "sim-scenario");
+  settings.time = text_of(values, "sim-time");
+  return sim_options(settings);
+}
+
+base::Result<Values> values_from_file(const std::string& path) {
+  auto file = read_settings(kTable, path);
+  if (!file) return std::unexpected(std::move(file.error()));
+  if (!file->mistakes.empty()) {
+    return fail(ErrorKind::kInvalidArgument, fmt::format("cannot use the settings in {}:\n  {}",
+                                                         path, fmt::join(file->mistakes, "\n  ")));
+  }
+  return std::move(file->values);
+}
+
+// Values are checked: what is there can be parsed.
+base::Result<AgentSettings> build(const Values& values, const Environment& environment,
+                                  bool is_root) {
+  AgentSettings settings;
+  settings.method = text_of(values, "method").value_or("auto");
+  if (const auto text = text_of(values, "listen")) {
+    const HostPort place = parse_listen(*text).value_or(HostPort{});
+    settings.http.host = place.host;
+    settings.http.port = place.port;
+  }
+  if (const auto text = text_of(values, "interval")) {
+    settings.collect.interval = parse_interval(*text).value_or(settings.collect.interval);
+  }
+  if (const auto text = text_of(values, "log-level")) {
+    settings.log_level = base::parse_log_level(*text).value_or(settings.log_level);
+  }
+  if (const auto text = text_of(values, "log-format")) {
+    settings.log_format = base::parse_log_format(*text).value_or(settings.log_format);
+  }
+  auto sim = sim_from(values);
+  if (!sim) return std::unexpected(std::move(sim.error()));
+  settings.sim = std::move(*sim);
+  auto data_dir = text_of(values, "data-dir");
+  if (data_dir) {
+    settings.data_dir = std::move(*data_dir);
+    return settings;
+  }
+  auto fallback = default_data_dir(environment, is_root);
+  if (!fallback) return std::unexpected(std::move(fallback.error()));
+  settings.data_dir = std::move(*fallback);
+  return settings;
+}
+
+}  // namespace
+
+std::span<const Setting> agent_settings_table() { return kTable; }
+
+std::span<const Setting> sim_settings_table() { return std::span(kTable).last(kSimSettings); }
+
+base::Result<AgentSettings> load_agent_settings(const std::map<std::string, std::string>& flags,
+                                                const Environment& environment, bool is_root) {
+  auto given = settings_from_flags(kTable, flags);
+  if (!given) return std::unexpected(std::move(given.error()));
+  auto variables = settings_from_environment(kTable, environment);
+  if (!variables) return std::unexpected(std::move(variables.error()));
+  Values values = overlay(std::move(*given), std::move(*variables));
+  if (const auto path = text_of(values, "config")) {
+    auto file = values_from_file(*path);
+    if (!file) return std::unexpected(std::move(file.error()));
+    values = overlay(std::move(values), std::move(*file));
+  }
+  return build(values, environment, is_root);
+}
+
+base::Result<device::sim::Options> load_sim_options(const std::map<std::string, std::string>& flags,
+                                                    const Environment& environment) {
+  auto given = settings_from_flags(sim_settings_table(), flags);
+  if (!given) return std::unexpected(std::move(given.error()));
+  auto variables = settings_from_environment(sim_settings_table(), environment);
+  if (!variables) return std::unexpected(std::move(variables.error()));
+  return sim_from(overlay(std::move(*given), std::move(*variables)));
+}
+
+base::Result<std::string> default_data_dir(const Environment& environment, bool is_root) {
+  if (is_root) return "/var/lib/gpuscope";
+  // Both are absolute where they mean anything (XDG Base Directory Specification).
+  if (const auto state = environment("XDG_STATE_HOME"); state && state->starts_with('/')) {
+    return *state + "/gpuscope";
+  }
+  if (const auto home = environment("HOME"); home && home->starts_with('/')) {
+    return *home + "/.local/state/gpuscope";
+  }
+  return fail(ErrorKind::kNotFound,
+              "cannot tell where to keep data: HOME is not set; give --data-dir");
+}
+
+}  // namespace gpuscope::config

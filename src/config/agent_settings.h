@@ -1,0 +1,45 @@
+// The agent's settings: the table of what there is, and what it becomes.
+#pragma once
+
+#include <map>
+#include <span>
+#include <string>
+
+#include "base/log.h"
+#include "base/result.h"
+#include "collect/collector.h"
+#include "config/settings.h"
+#include "device/sim/options.h"
+#include "http/server.h"
+
+namespace gpuscope::config {
+
+struct AgentSettings {
+  std::string method;  // "nvml", "smi", "bash", "sim" or "auto"
+  http::Options http;
+  collect::Options collect;
+  device::sim::Options sim;
+  std::string data_dir;  // never empty
+  base::LogLevel log_level = base::LogLevel::kInfo;
+  base::LogFormat log_format = base::LogFormat::kText;
+};
+
+// Every setting of the agent, in the order in which people are told of them.
+std::span<const Setting> agent_settings_table();
+// Those of the simulation, which other commands take too: a part of the same table.
+std::span<const Setting> sim_settings_table();
+
+// Flags over environment over the file that --config or GPUSCOPE_CONFIG names over defaults. An
+// error has everything that is wrong with the file, a line each.
+base::Result<AgentSettings> load_agent_settings(const std::map<std::string, std::string>& flags,
+                                                const Environment& environment, bool is_root);
+
+// The simulation alone, flags over environment over defaults.
+base::Result<device::sim::Options> load_sim_options(const std::map<std::string, std::string>& flags,
+                                                    const Environment& environment);
+
+// Where the agent keeps what must outlive it when nobody says: /var/lib/gpuscope for root, else
+// $XDG_STATE_HOME/gpuscope or ~/.local/state/gpuscope. kNotFound when there is no home either.
+base::Result<std::string> default_data_dir(const Environment& environment, bool is_root);
+
+}  // namespace gpuscope::config

@@ -1,0 +1,162 @@
+#include "config/agent_settings.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <fstream>
+#include <set>
+#include <sstream>
+
+namespace gpuscope::config {
+namespace {
+
+using std::chrono::milliseconds;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
+
+using Variables = std::map<std::string, std::string>;
+
+Environment environment(Variables variables = {{"HOME", "/home/ada"}}) {
+  return [variables = std::move(variables)](const std::string& name) -> std::optional<std::string> {
+    const auto found = variables.find(name);
+    return found == variables.end() ? std::nullopt : std::optional(found->second);
+  };
+}
+
+base::Result<AgentSettings> load(const Variables& flags) {
+  return load_agent_settings(flags, environment(), false);
+}
+
+std::string why_not(const std::string& flag, const std::string& value) {
+  const auto settings = load({{flag, value}});
+  return settings ? "" : settings.error().message;
+}
+
+TEST(AgentSettings, HaveDefaults) {
+  const auto settings = load({});
+  ASSERT_TRUE(settings);
+  EXPECT_EQ(settings->method, "auto");
+  EXPECT_EQ(settings->http.host, "127.0.0.1");
+  EXPECT_EQ(settings->http.port, 9555);
+  EXPECT_EQ(settings->collect.interval, milliseconds{1000});
+  EXPECT_EQ(settings->data_dir, "/home/ada/.local/state/gpuscope");
+  EXPECT_EQ(settings->log_level, base::LogLevel::kInfo);
+  EXPECT_EQ(settings->sim.gpus, 3);
+  EXPECT_EQ(settings->sim.seed, 1U);
+  EXPECT_FALSE(settings->sim.scenario);
+  EXPECT_FALSE(settings->sim.frozen_at);
+}
+
+TEST(AgentSettings, TakeEveryFlag) {
+  const auto settings = load({{"method", "bash"},
+                              {"listen", "[::1]:0"},
+                              {"interval", "250ms"},
+                              {"data-dir", "/d"},
+                              {"log-level", "error"},
+                              {"log-format", "json"},
+                              {"sim-gpus", "10000"},
+                              {"sim-seed", "18446744073709551615"},
+                              {"sim-scenario", "training"},
+                              {"sim-time", "1767225600.5"}});
+  ASSERT_TRUE(settings) << settings.error().message;
+  EXPECT_EQ(settings->method, "bash");
+  EXPECT_EQ(settings->http.host, "::1");
+  EXPECT_EQ(settings->http.port, 0);
+  EXPECT_EQ(settings->collect.interval, milliseconds{250});
+  EXPECT_EQ(settings->data_dir, "/d");
+  EXPECT_EQ(settings->log_level, base::LogLevel::kError);
+  EXPECT_EQ(settings->log_format, base::LogFormat::kJson);
+  EXPECT_EQ(settings->sim.gpus, 10000);
+  EXPECT_EQ(settings->sim.seed, 18446744073709551615U);
+  EXPECT_EQ(settings->sim.scenario->name, "training");
+  EXPECT_EQ(settings->sim.frozen_at, base::WallTime{std::chrono::milliseconds{1'767'225'600'500}});
+}
+
+TEST(AgentSettings, RefuseWhatTheyCannotUse) {
+  const std::vector<std::pair<std::string, std::vector<std::string>>> wrong{
+      {"method", {"", "magic", "NVML", "nvml "}},
+      {"listen",
+       {"", "9555", ":9555", "host:", "host:65536", "host:-1", "a b:1", "::1:80", "[]:80",
+        "http://host:80", "host:80/"}},
+      {"interval", {"", "99ms", "61s", "1h", "-1s", "1", "s", "nan"}},
+      {"data-dir", {""}},
+      {"log-level", {"", "loud", "warn"}},
+      {"log-format", {"xml"}},
+      {"sim-gpus", {"", "0", "10001", "-3", "3.5", "three", "99999999999999999999"}},
+      {"sim-seed", {"", "-1", "18446744073709551616", "0x1"}},
+      {"sim-scenario", {"nonesuch"}},
+      {"sim-time", {"", "noon", "2026-13-01T00:00:00Z", "nan"}},
+  };
+  for (const auto& [flag, values] : wrong) {
+    for (const std::string& value : values) {
+      EXPECT_THAT(why_not(flag, value), StartsWith("cannot use --" + flag + ": ")) << value;
+    }
+  }
+}
+
+TEST(AgentSettings, PutFlagsOverEnvironmentOverFile) {
+  const std::string path = testing::TempDir() + "gpuscope-agent-settings.yaml";
+  std::ofstream(path) << "method: sim\ninterval: 2s\nsim:\n  gpus: 5\n  seed: 9\n";
+  const auto settings = load_agent_settings({{"sim-gpus", "7"}},
+                                            environment({{"GPUSCOPE_CONFIG", path},
+                                                         {"GPUSCOPE_INTERVAL", "3s"},
+                                                         {"GPUSCOPE_SIM_GPUS", "6"},
+                                                         {"XDG_STATE_HOME", "/state"}}),
+                                            false);
+  ASSERT_TRUE(settings) << settings.error().message;
+  EXPECT_EQ(settings->method, "sim");
+  EXPECT_EQ(settings->collect.interval, milliseconds{3000});
+  EXPECT_EQ(settings->sim.gpus, 7);
+  EXPECT_EQ(settings->sim.seed, 9U);
+  EXPECT_EQ(settings->data_dir, "/state/gpuscope");
+}
+
+TEST(AgentSettings, TellEveryMistakeOfTheirFile) {
+  const std::string path = testing::TempDir() + "gpuscope-wrong-settings.yaml";
+  std::ofstream(path) << "methode: sim\ninterval: 5ms\n";
+  const auto settings = load({{"config", path}, {"interval", "1s"}});
+  ASSERT_FALSE(settings);
+  EXPECT_EQ(settings.error().message,
+            "cannot use the settings in " + path + ":\n  " + path +
+                ":1: methode: there is no such setting; did you mean 'method'?\n  " + path +
+                ":2: interval: '5ms' is not a duration from 100ms to 60s, such as 1s");
+}
+
+TEST(AgentSettings, NameTheVariableThatIsWrong) {
+  const auto options = load_sim_options({}, environment({{"GPUSCOPE_SIM_GPUS", "0"}}));
+  ASSERT_FALSE(options);
+  EXPECT_EQ(options.error().message,
+            "cannot use GPUSCOPE_SIM_GPUS: '0' is not a whole number from 1 to 10000");
+}
+
+TEST(DataDir, FollowsWhoeverRunsTheAgent) {
+  EXPECT_EQ(*default_data_dir(environment(), true), "/var/lib/gpuscope");
+  EXPECT_EQ(*default_data_dir(environment({{"XDG_STATE_HOME", "relative"}, {"HOME", "/h"}}), false),
+            "/h/.local/state/gpuscope");
+  EXPECT_THAT(default_data_dir(environment({}), false).error().message, HasSubstr("--data-dir"));
+}
+
+TEST(SettingsTable, IsConsistent) {
+  std::set<std::string_view> seen;
+  for (const Setting& row : agent_settings_table()) {
+    EXPECT_TRUE(seen.insert(row.flag).second) << row.flag;
+    std::string variable = "GPUSCOPE_" + std::string(row.flag);
+    for (char& c : variable) c = c == '-' ? '_' : static_cast<char>(std::toupper(c));
+    EXPECT_EQ(row.env, variable);
+    EXPECT_FALSE(row.takes.empty() || row.help.empty() || row.argument.empty());
+  }
+  for (const Setting& row : sim_settings_table()) EXPECT_THAT(row.flag, StartsWith("sim-"));
+}
+
+TEST(SettingsTable, StandsInTheDocumentation) {
+  std::ifstream file(GPUSCOPE_SOURCE_DIR "/docs/configuration.md");
+  std::stringstream text;
+  text << file.rdbuf();
+  EXPECT_THAT(text.str(), HasSubstr(settings_markdown(agent_settings_table())))
+      << "docs/configuration.md is behind the table:\n"
+      << settings_markdown(agent_settings_table());
+}
+
+}  // namespace
+}  // namespace gpuscope::config
