@@ -19,7 +19,7 @@
 // everybody else asks dlsym().
 extern "C" {
 
-// The system. Strings are cut to fit only by INSUFFICIENT_SIZE.
+// The system. A buffer that is too short for a string is INSUFFICIENT_SIZE.
 nvmlReturn_t nvmlInit();
 nvmlReturn_t nvmlInit_v2();
 nvmlReturn_t nvmlInitWithFlags(unsigned int flags);

@@ -1,0 +1,44 @@
+// How a reading, a text or a list becomes an NVML answer.
+#pragma once
+
+#include <cstdint>
+#include <string_view>
+
+#include "device/nvml/abi.h"
+#include "driver.h"
+#include "model/snapshot.h"
+
+namespace gpuscope::simulated {
+
+// The error that a caller of the real library gets for this absence.
+nvmlReturn_t error_of(model::Absence absence);
+
+// In NVML's unit, which is the catalogue's for all but temperatures and percents: those it has
+// whole.
+std::int64_t nvml_value(model::Metric metric, std::int64_t value);
+
+// Copies with its NUL, or gives INSUFFICIENT_SIZE.
+nvmlReturn_t give_text(std::string_view text, char* out, unsigned int length);
+nvmlReturn_t give_fact(const Gpu& gpu, model::Fact fact, char* out, unsigned int length);
+
+template <typename T>
+nvmlReturn_t give(T value, T* out) {
+  if (out == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
+  *out = value;
+  return NVML_SUCCESS;
+}
+
+// One reading of the row of `metric`.
+template <typename T>
+nvmlReturn_t give_reading(model::Metric metric, const model::Reading& reading, T* out) {
+  if (out == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
+  if (!reading.present()) return error_of(reading.absence);
+  *out = static_cast<T>(nvml_value(metric, reading.value));
+  return NVML_SUCCESS;
+}
+template <typename T>
+nvmlReturn_t give_metric(Gpu& gpu, model::Metric metric, T* out) {
+  return give_reading(metric, gpu.reading(metric), out);
+}
+
+}  // namespace gpuscope::simulated

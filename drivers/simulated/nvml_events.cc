@@ -1,0 +1,161 @@
+// NVML's events: a set of GPUs that one thread waits for. The only event that is simulated is the
+// XID of a GPU that falls off the bus.
+#include <algorithm>
+#include <chrono>
+#include <memory>
+#include <thread>
+#include <vector>
+
+#include "answers.h"
+#include "base/clock.h"
+#include "base/mutex.h"
+#include "driver.h"
+
+namespace gpuscope::simulated {
+namespace {
+
+constexpr unsigned long long kXidFallenOffTheBus = 79;
+constexpr unsigned long long kKnownTypes =
+    nvmlEventTypeSingleBitEccError | nvmlEventTypeDoubleBitEccError | nvmlEventTypePState |
+    nvmlEventTypeXidCriticalError | nvmlEventTypeClock | nvmlEventTypePowerSourceChange |
+    nvmlEventMigConfigChange;
+constexpr unsigned long long kSupportedTypes = nvmlEventTypeXidCriticalError;
+constexpr Milliseconds kLookEvery{20};
+
+struct Watched {
+  std::size_t gpu;
+  bool lost;  // when it was last looked at
+};
+
+class EventSet {
+ public:
+  void watch(std::size_t gpu, bool lost) EXCLUDES(mutex_) {
+    const base::MutexLock lock(mutex_);
+    const auto known = std::ranges::find(watched_, gpu, &Watched::gpu);
+    if (known == watched_.end()) watched_.push_back({gpu, lost});
+  }
+
+  // True when a GPU was lost since the last time.
+  bool look(const Session& session, nvmlEventData_t& event) EXCLUDES(mutex_) {
+    const base::MutexLock lock(mutex_);
+    for (Watched& one : watched_) {
+      if (one.gpu >= session.gpus.size()) continue;
+      const bool was_lost = one.lost;
+      one.lost = gone(session, one.gpu);
+      if (!one.lost || was_lost) continue;
+      event = {.device = make_handle({.gpu = one.gpu, .mig = std::nullopt}),
+               .eventType = nvmlEventTypeXidCriticalError,
+               .eventData = kXidFallenOffTheBus,
+               .gpuInstanceId = kNvmlNoInstance,
+               .computeInstanceId = kNvmlNoInstance};
+      return true;
+    }
+    return false;
+  }
+
+  // Lost in the simulation, or by a fault that makes all its calls say so.
+  static bool gone(const Session& session, std::size_t gpu) {
+    const Outcome fault =
+        session.faults->at({.function = "nvmlDeviceGetIndex", .gpu = gpu, .init = false});
+    return fault.error == NVML_ERROR_GPU_IS_LOST || session.gpus[gpu]->lost();
+  }
+
+ private:
+  base::Mutex mutex_;
+  std::vector<Watched> watched_ GUARDED_BY(mutex_);
+};
+
+// All sets there are; a handle is the address of one.
+class EventSets {
+ public:
+  static EventSets& instance() {
+    static auto* const sets = new EventSets;
+    return *sets;
+  }
+  nvmlEventSet_t add() EXCLUDES(mutex_) {
+    const base::MutexLock lock(mutex_);
+    sets_.push_back(std::make_shared<EventSet>());
+    return handle(sets_.back());
+  }
+  std::shared_ptr<EventSet> find(nvmlEventSet_t set) EXCLUDES(mutex_) {
+    const base::MutexLock lock(mutex_);
+    const auto found = std::ranges::find(sets_, set, handle);
+    return found == sets_.end() ? nullptr : *found;
+  }
+  bool remove(nvmlEventSet_t set) EXCLUDES(mutex_) {
+    const base::MutexLock lock(mutex_);
+    return std::erase_if(sets_, [set](const auto& one) { return handle(one) == set; }) > 0;
+  }
+
+ private:
+  static nvmlEventSet_t handle(const std::shared_ptr<EventSet>& set) {
+    return reinterpret_cast<nvmlEventSet_t>(set.get());
+  }
+
+  base::Mutex mutex_;
+  std::vector<std::shared_ptr<EventSet>> sets_ GUARDED_BY(mutex_);
+};
+
+nvmlReturn_t wait(const Entry& entry, nvmlEventSet_t handle, nvmlEventData_t* data,
+                  unsigned int timeout_ms) {
+  return entry.system([&](Session& session) {
+    const std::shared_ptr<EventSet> set = EventSets::instance().find(handle);
+    if (set == nullptr || data == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
+    const base::SystemClock clock;
+    const base::SteadyTime end = clock.steady_now() + Milliseconds(timeout_ms);
+    while (!session.closed.load(std::memory_order_relaxed)) {
+      if (set->look(session, *data)) return NVML_SUCCESS;
+      const auto left = end - clock.steady_now();
+      if (left <= left.zero()) return NVML_ERROR_TIMEOUT;
+      std::this_thread::sleep_for(std::min<base::SteadyTime::duration>(left, kLookEvery));
+    }
+    return NVML_ERROR_UNINITIALIZED;
+  });
+}
+
+}  // namespace
+
+extern "C" {
+
+nvmlReturn_t nvmlEventSetCreate(nvmlEventSet_t* set) {
+  static const Entry entry{__func__};
+  return entry.system([&](Session&) {
+    if (set == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
+    *set = EventSets::instance().add();
+    return NVML_SUCCESS;
+  });
+}
+nvmlReturn_t nvmlEventSetFree(nvmlEventSet_t set) {
+  static const Entry entry{__func__};
+  return entry.system([&](Session&) {
+    return EventSets::instance().remove(set) ? NVML_SUCCESS : NVML_ERROR_INVALID_ARGUMENT;
+  });
+}
+nvmlReturn_t nvmlDeviceGetSupportedEventTypes(nvmlDevice_t device, unsigned long long* types) {
+  static const Entry entry{__func__};
+  return entry.device(device, [&](Gpu&) { return give(kSupportedTypes, types); });
+}
+nvmlReturn_t nvmlDeviceRegisterEvents(nvmlDevice_t device, unsigned long long types,
+                                      nvmlEventSet_t set) {
+  static const Entry entry{__func__};
+  return entry.any_device(device, [&](Session& session, Gpu& gpu, const auto& mig) {
+    const std::shared_ptr<EventSet> found = EventSets::instance().find(set);
+    if (found == nullptr || mig || (types & ~kKnownTypes) != 0) return NVML_ERROR_INVALID_ARGUMENT;
+    if ((types & ~kSupportedTypes) != 0) return NVML_ERROR_NOT_SUPPORTED;
+    if (types != 0) found->watch(gpu.index(), EventSet::gone(session, gpu.index()));
+    return NVML_SUCCESS;
+  });
+}
+nvmlReturn_t nvmlEventSetWait(nvmlEventSet_t set, nvmlEventData_t* data, unsigned int timeout_ms) {
+  static const Entry entry{__func__};
+  return wait(entry, set, data, timeout_ms);
+}
+nvmlReturn_t nvmlEventSetWait_v2(nvmlEventSet_t set, nvmlEventData_t* data,
+                                 unsigned int timeout_ms) {
+  static const Entry entry{__func__};
+  return wait(entry, set, data, timeout_ms);
+}
+
+}  // extern "C"
+
+}  // namespace gpuscope::simulated
