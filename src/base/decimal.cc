@@ -16,7 +16,38 @@ constexpr std::array<std::uint64_t, 19> kPowersOfTen = [] {
   return powers;
 }();
 
+// The digits of `number`, `width` of them (zeros in front), then only the first `count` counting.
+constexpr detail::Digits digits_of(std::size_t number, unsigned width, unsigned count) {
+  detail::Digits digits = 0;
+  for (unsigned i = width; i > 0; --i) {
+    digits |= static_cast<detail::Digits>('0' + number % 10) << (8 * (i - 1));
+    number /= 10;
+  }
+  return digits | count << 24;
+}
+
+constexpr detail::DecimalTables make_tables() {
+  detail::DecimalTables tables{};
+  for (std::size_t number = 0; number < detail::kDigitsEntries; ++number) {
+    const unsigned width = number < 10 ? 1 : number < 100 ? 2 : 3;
+    tables.lone[number] = digits_of(number, width, width);
+    tables.leading[number] = number == 0 ? 0 : tables.lone[number];
+    tables.following[number] = digits_of(number, 3, 3);
+    std::size_t limit = 1;
+    for (unsigned places = 1; places <= 3; ++places) {
+      limit *= 10;
+      if (number >= limit) continue;
+      unsigned count = places;
+      for (std::size_t rest = number; count > 0 && rest % 10 == 0; rest /= 10) --count;
+      tables.fraction[places][number] = digits_of(number, places, count == 0 ? 0 : count + 1);
+    }
+  }
+  return tables;
+}
+
 }  // namespace
+
+constexpr detail::DecimalTables detail::kDecimalTables = make_tables();
 
 char* detail::write_any_decimal(char* out, std::int64_t value, int decimals) {
   if (decimals == 0) return std::to_chars(out, out + kMaxDecimalChars, value).ptr;

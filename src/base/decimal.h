@@ -1,7 +1,9 @@
 // Scaled integers to text and back to units: the one place where a reading gets its decimal point.
 #pragma once
 
+#include <array>
 #include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <cstring>
 #include <string>
@@ -13,20 +15,30 @@ inline constexpr int kMaxDecimalChars = 40;
 
 namespace detail {
 
+// Three digits at once: their characters in the lower three bytes, first one lowest, and in the
+// upper byte how many of them count.
+using Digits = std::uint32_t;
+inline constexpr std::size_t kDigitsEntries = 1000;
+
+struct DecimalTables {
+  // By number, in front of the point: a first group ("" for 0, "7"), one with nothing before it
+  // ("0", "7"), one that follows another ("007").
+  std::array<Digits, kDigitsEntries> leading;
+  std::array<Digits, kDigitsEntries> lone;
+  std::array<Digits, kDigitsEntries> following;
+  // By digits behind the point and their number, without zeros at the end ("" for 0). The count
+  // includes the point.
+  std::array<std::array<Digits, kDigitsEntries>, 4> fraction;
+};
+extern const DecimalTables kDecimalTables;
+
 // write_decimal() for every value there is.
 char* write_any_decimal(char* out, std::int64_t value, int decimals);
 
-// The eight decimal digits of a number below 10^8, one a byte, the first in the lowest byte:
-// halves, then quarters, then single digits, all at once in one word.
-constexpr std::uint64_t spread_digits(std::uint64_t value) {
-  const std::uint64_t fours = value / 10'000 | value % 10'000 << 32;
-  const std::uint64_t upper_twos = fours * 10'486 >> 20 & 0x0000'007f'0000'007f;
-  const std::uint64_t twos = upper_twos | (fours - 100 * upper_twos) << 16;
-  const std::uint64_t upper_ones = twos * 103 >> 10 & 0x000f'000f'000f'000f;
-  return upper_ones | (twos - 10 * upper_ones) << 8;
+inline char* put(char* out, Digits digits) {
+  std::memcpy(out, &digits, sizeof digits);
+  return out + (digits >> 24);
 }
-
-inline void store_word(char* out, std::uint64_t word) { std::memcpy(out, &word, sizeof word); }
 
 }  // namespace detail
 
@@ -35,24 +47,27 @@ inline void store_word(char* out, std::uint64_t word) { std::memcpy(out, &word, 
 // (and may scribble over all of them), writes no terminator, returns the end. Independent of any
 // locale.
 inline char* write_decimal(char* out, std::int64_t value, int decimals) {
-  // Nearly every reading is below 10^8: no loop, and no branch that depends on its digits.
-  if (std::endian::native != std::endian::little ||
-      static_cast<std::uint64_t>(value) >= 100'000'000 || decimals > 7) [[unlikely]] {
+  constexpr std::array<std::uint64_t, 4> kPowers{1, 10, 100, 1000};
+  // Nearly every reading has up to six digits before the point and three behind it: three look-ups,
+  // and no branch that depends on its digits.
+  if (std::endian::native != std::endian::little || static_cast<unsigned>(decimals) > 3 ||
+      static_cast<std::uint64_t>(value) >= 1'000'000 * kPowers[static_cast<std::size_t>(decimals)])
+      [[unlikely]] {
     return detail::write_any_decimal(out, value, decimals);
   }
-  const std::uint64_t digits = detail::spread_digits(static_cast<std::uint64_t>(value));
-  const std::uint64_t text = digits | 0x3030'3030'3030'3030;
-  const int wholes = 8 - decimals;  // digits in front of the point, leading zeros included
-  // The last digit in front of the point counts even when it is zero.
-  const std::uint64_t counting = digits | std::uint64_t{1} << (8 * (wholes - 1));
-  const int first = std::countr_zero(counting) / 8;
-  detail::store_word(out, text >> (8 * first));
-  out += wholes - first;
+  const auto places = static_cast<std::size_t>(decimals);
+  const std::uint64_t whole = static_cast<std::uint64_t>(value) / kPowers[places];
+  const std::uint64_t thousands = whole / 1000;
+  const std::uint64_t rest = whole - 1000 * thousands;
+  const detail::DecimalTables& tables = detail::kDecimalTables;
+  out = detail::put(out, tables.leading[thousands]);
+  out = detail::put(out, (thousands == 0 ? tables.lone : tables.following).data()[rest]);
   if (decimals == 0) return out;
-  const int fraction = 8 - std::countl_zero(counting) / 8 - wholes;
+  const std::uint64_t fraction = static_cast<std::uint64_t>(value) - kPowers[places] * whole;
+  const detail::Digits digits = tables.fraction[places][fraction];
   *out = '.';
-  detail::store_word(out + 1, text >> (8 * wholes));
-  return out + (fraction == 0 ? 0 : fraction + 1);
+  detail::put(out + 1, digits);
+  return out + (digits >> 24);
 }
 
 // The same, appended to a string.

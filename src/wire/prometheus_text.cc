@@ -1,8 +1,10 @@
 #include "wire/prometheus_text.h"
 
 #include <algorithm>
-#include <array>
+#include <cstdint>
 #include <cstring>
+#include <span>
+#include <type_traits>
 
 #include "base/decimal.h"
 #include "wire/utf8.h"
@@ -14,11 +16,10 @@ namespace {
 // call to memcpy with a length that differs from line to line. Slots are padded to it, and the
 // output has this much room to spare.
 constexpr std::size_t kChunk = 32;
-constexpr std::size_t kMaxNameChunks = 4;
-constexpr std::size_t kMaxNameLength = kMaxNameChunks * kChunk;
 
-// How many lines a reading is asked for before it is needed.
-constexpr std::size_t kDevicesAhead = 16;
+// How many lines a reading is asked for before it is needed: a device's readings lie kilobytes from
+// the next one's, so that with thousands of GPUs each is a cache miss.
+constexpr std::uintptr_t kDevicesAhead = 16;
 
 constexpr std::size_t round_up(std::size_t length) {
   return (length + kChunk - 1) / kChunk * kChunk;
@@ -57,13 +58,63 @@ model::Health health_of(const model::Snapshot& snapshot, std::size_t gpu) {
 
 }  // namespace
 
+// The samples of one family. What the loop needs is held in locals, not read through members, since
+// a store through a char pointer could change those.
+struct PrometheusText::Lines {
+  const FamilyText& family;
+  const char* labels;
+  std::size_t stride;
+  std::span<const Slot> slots;
+
+  // `reading_of(gpu)` is a Reading in the family's unit.
+  template <typename ReadingOf>
+  char* write(char* out, ReadingOf reading_of) const {
+    // With the digits behind the point known, a number is half as much work.
+    switch (family.decimals) {
+      case 0:
+        return write(out, reading_of, std::integral_constant<int, 0>{});
+      case 1:
+        return write(out, reading_of, std::integral_constant<int, 1>{});
+      case 2:
+        return write(out, reading_of, std::integral_constant<int, 2>{});
+      case 3:
+        return write(out, reading_of, std::integral_constant<int, 3>{});
+      default:
+        return write(out, reading_of, family.decimals);
+    }
+  }
+
+  template <typename ReadingOf, typename Decimals>
+  char* write(char* out, ReadingOf reading_of, Decimals decimals) const {
+    const char* name = family.name.data();
+    const std::size_t name_length = family.name_length;
+    const char* slot_labels = labels;
+    const std::size_t slot_stride = stride;
+    for (std::size_t gpu = 0; gpu < slots.size(); ++gpu, slot_labels += slot_stride) {
+      const model::Reading reading = reading_of(gpu);
+      if (!reading.present()) continue;
+      copy_chunks(out, name, name_length);
+      out += name_length;
+      const std::size_t length = slots[gpu].length;
+      copy_chunks(out, slot_labels, length);
+      out = base::write_decimal(out + length, reading.value, decimals);
+      *out++ = '\n';
+    }
+    return out;
+  }
+};
+
 PrometheusText::PrometheusText(const model::Naming& naming) : naming_(naming) {
   for (const model::Family& family : naming_.families) {
-    std::string header;
-    header.append("# HELP ").append(family.name).append(" ").append(family.help);
-    header.append("\n# TYPE ").append(family.name).append(" ");
-    header.append(model::prometheus_type(family.kind)).append("\n");
-    headers_.push_back(std::move(header));
+    FamilyText text;
+    text.header.append("# HELP ").append(family.name).append(" ").append(family.help);
+    text.header.append("\n# TYPE ").append(family.name).append(" ");
+    text.header.append(model::prometheus_type(family.kind)).append("\n");
+    text.name = family.name;
+    text.name.resize(round_up(text.name.size()), '\0');
+    text.name_length = family.name.size();
+    text.decimals = model::decimals(family);
+    texts_.push_back(std::move(text));
   }
 }
 
@@ -110,7 +161,8 @@ void PrometheusText::fill_slot(std::size_t gpu, model::Health health) {
 void PrometheusText::build_labels(std::size_t gpu, model::Health health) {
   const model::GpuInfo* info =
       inventory_ && gpu < inventory_->gpus.size() ? &inventory_->gpus[gpu] : nullptr;
-  scratch_.assign("{");
+  scratch_.clear();
+  scratch_ += '{';
   for (const model::Label& label : naming_.labels) {
     if (scratch_.size() > 1) scratch_ += ',';
     scratch_.append(label.name).append("=\"");
@@ -134,11 +186,11 @@ void PrometheusText::build_labels(std::size_t gpu, model::Health health) {
 }
 
 std::size_t PrometheusText::bound(std::size_t gpus) const {
-  std::size_t bytes = kMaxNameLength + kChunk;  // what the last copies write past their end
-  for (std::size_t i = 0; i < headers_.size(); ++i) {
-    const std::size_t line =
-        naming_.families[i].name.size() + stride_ + base::kMaxDecimalChars + sizeof('\n');
-    bytes += headers_[i].size() + gpus * line;
+  std::size_t bytes = 0;
+  for (const FamilyText& text : texts_) {
+    // The last copy of a name writes past its end, as far as it is padded.
+    bytes += text.header.size() + text.name.size();
+    bytes += gpus * (text.name_length + stride_ + base::kMaxDecimalChars + sizeof('\n'));
   }
   return bytes;
 }
@@ -146,45 +198,28 @@ std::size_t PrometheusText::bound(std::size_t gpus) const {
 char* PrometheusText::write_family(char* out, std::size_t index,
                                    const model::Snapshot& snapshot) const {
   const model::Family& family = naming_.families[index];
-  const std::string& header = headers_[index];
+  const std::string& header = texts_[index].header;
   std::memcpy(out, header.data(), header.size());
   out += header.size();
+  const Lines lines{texts_[index], labels_.data(), stride_, slots_};
   if (!family.metric) {
-    return write_samples(out, family, [&](std::size_t gpu) {
-      return model::Reading::of(static_cast<std::int64_t>(health_of(snapshot, gpu)));
+    return lines.write(out, [slots = slots_.data()](std::size_t gpu) {
+      return model::Reading::of(static_cast<std::int64_t>(slots[gpu].health));
     });
   }
-  const std::size_t column = model::column(*family.metric);
   const model::DeviceSample* devices = snapshot.devices.data();
-  const std::size_t last = slots_.size() - 1;
-  return write_samples(out, family, [=](std::size_t gpu) {
-    // A device's readings lie kilobytes from the next one's: with thousands of GPUs each is a miss.
-    __builtin_prefetch(&devices[std::min(gpu + kDevicesAhead, last)].gpu[column]);
-    return devices[gpu].gpu[column];
+  const std::size_t column = model::column(*family.metric);
+  const auto read = [=](std::size_t gpu) {
+    const model::Reading* reading = &devices[gpu].gpu[column];
+    __builtin_prefetch(reinterpret_cast<const void*>(  // may lie behind the last device: harmless
+        reinterpret_cast<std::uintptr_t>(reading) + kDevicesAhead * sizeof(model::DeviceSample)));
+    return *reading;
+  };
+  if (family.binary_shift == 0) return lines.write(out, read);
+  return lines.write(out, [=, shift = family.binary_shift](std::size_t gpu) {
+    const model::Reading reading = read(gpu);
+    return model::Reading{model::shift_rounded(reading.value, shift), reading.absence};
   });
-}
-
-template <typename ValueOf>
-char* PrometheusText::write_samples(char* out, const model::Family& family,
-                                    ValueOf value_of) const {
-  std::array<char, kMaxNameLength> name{};
-  const std::size_t name_length = std::min(family.name.size(), kMaxNameLength);
-  std::memcpy(name.data(), family.name.data(), name_length);
-  const int decimals = model::decimals(family);
-  const int shift = family.binary_shift;
-  const char* labels = labels_.data();
-  for (std::size_t gpu = 0; gpu < slots_.size(); ++gpu, labels += stride_) {
-    const model::Reading reading = value_of(gpu);
-    if (!reading.present()) continue;
-    copy_chunks(out, name.data(), name_length);
-    out += name_length;
-    const std::size_t length = slots_[gpu].length;
-    copy_chunks(out, labels, length);
-    out += length;
-    out = base::write_decimal(out, model::shift_rounded(reading.value, shift), decimals);
-    *out++ = '\n';
-  }
-  return out;
 }
 
 }  // namespace gpuscope::wire

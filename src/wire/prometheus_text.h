@@ -30,11 +30,20 @@ class PrometheusText {
   void append(const model::Snapshot& snapshot, std::string& out);
 
  private:
+  // What a family's lines are made of.
+  struct FamilyText {
+    std::string header;  // its HELP and TYPE lines
+    std::string name;    // padded with zeros for copy_chunks()
+    std::size_t name_length = 0;
+    int decimals = 0;
+  };
   // One GPU's `{label="…",…} `, in its slot of labels_.
   struct Slot {
     std::uint32_t length = 0;
     model::Health health = model::Health::kUnknown;
   };
+
+  struct Lines;
 
   void prepare(const model::Snapshot& snapshot);
   void rebuild(const model::Snapshot& snapshot);
@@ -42,11 +51,9 @@ class PrometheusText {
   void build_labels(std::size_t gpu, model::Health health);
   std::size_t bound(std::size_t gpus) const;
   char* write_family(char* out, std::size_t family, const model::Snapshot& snapshot) const;
-  template <typename ValueOf>
-  char* write_samples(char* out, const model::Family& family, ValueOf value_of) const;
 
   const model::Naming naming_;
-  std::vector<std::string> headers_;                   // by family: its HELP and TYPE lines
+  std::vector<FamilyText> texts_;                      // by family
   std::shared_ptr<const model::Inventory> inventory_;  // what labels_ was built for
   std::vector<Slot> slots_;                            // by GPU
   std::size_t stride_ = 0;

@@ -1,0 +1,201 @@
+// How long /gpu/metric takes to write, against a memcpy of the same bytes and against
+// prometheus-cpp, all in one run; and what gzip costs and gains at each level. Prints; asserts
+// nothing.
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "model/naming.h"
+#include "wire/gzip.h"
+#include "wire/prometheus_text.h"
+#include "wire/query_document.h"
+#include "wire/rest.h"
+
+#ifdef GPUSCOPE_BENCH_PROMETHEUS_CPP
+#include <prometheus/family.h>
+#include <prometheus/gauge.h>
+#include <prometheus/registry.h>
+#include <prometheus/text_serializer.h>
+#endif
+
+namespace gpuscope {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// The best of many short rounds of `run`, in nanoseconds a run: what the code costs when nothing
+// else runs, also on a machine where something does.
+double nanoseconds(const std::function<void()>& run) {
+  const auto round = [&](int times) {
+    const auto start = Clock::now();
+    for (int i = 0; i < times; ++i) run();
+    return std::chrono::duration<double, std::nano>(Clock::now() - start).count() / times;
+  };
+  const double first = std::max(round(1), 1.0);
+  const int times = static_cast<int>(std::clamp(2e5 / first, 1.0, 1e5));
+  const int rounds = static_cast<int>(std::clamp(1e9 / (first * times), 5.0, 500.0));
+  double best = first;
+  for (int i = 0; i < rounds; ++i) best = std::min(best, round(times));
+  return best;
+}
+
+class Machine {
+ public:
+  explicit Machine(std::size_t gpus) {
+    auto inventory = std::make_shared<model::Inventory>();
+    inventory->gpus.resize(gpus);
+    snapshot_.devices.resize(gpus);
+    snapshot_.verdicts.resize(gpus);
+    for (std::size_t gpu = 0; gpu < gpus; ++gpu) {
+      std::array<char, 64> uuid{};
+      std::snprintf(uuid.data(), uuid.size(), "GPU-0a1b2c3d-4e5f-6172-8192-%012zu", gpu);
+      inventory->gpus[gpu].fact(model::Fact::kUuid) = model::Text::of(uuid.data());
+      inventory->gpus[gpu].fact(model::Fact::kName) = model::Text::of("NVIDIA H100 80GB HBM3");
+      snapshot_.verdicts[gpu].overall = model::Health::kHealthy;
+    }
+    snapshot_.inventory = std::move(inventory);
+    tick();
+  }
+
+  // Every value changes, as in life: lengths and digits differ from line to line.
+  void tick() {
+    for (model::DeviceSample& device : snapshot_.devices) {
+      for (const model::Family& family : model::gpu_metric_naming().families) {
+        if (family.metric) device.at(*family.metric) = model::Reading::of(value(*family.metric));
+      }
+    }
+  }
+
+  const model::Snapshot& snapshot() const { return snapshot_; }
+
+ private:
+  std::int64_t value(model::Metric metric) {
+    random_ = random_ * 6'364'136'223'846'793'005U + 1'442'695'040'888'963'407U;
+    const auto random = static_cast<std::int64_t>(random_ >> 33);
+    switch (model::info(metric).unit) {
+      case model::Unit::kWatts:
+        return 60'000 + random % 640'000;
+      case model::Unit::kCelsius:
+        return 300 + random % 600;
+      case model::Unit::kMegahertz:
+        return 210 + random % 1'770;
+      case model::Unit::kPercent:
+        return random % 10'001;
+      case model::Unit::kBytes:
+        return (random % 81'920) << 20;
+      default:
+        return random % 10'000;
+    }
+  }
+
+  model::Snapshot snapshot_;
+  std::uint64_t random_ = 1;
+};
+
+#ifdef GPUSCOPE_BENCH_PROMETHEUS_CPP
+// The peer: the same families, labels and values, collected and serialized as its exposer does it.
+class Peer {
+ public:
+  explicit Peer(const model::Snapshot& snapshot) {
+    for (const model::Family& row : model::gpu_metric_naming().families) {
+      auto& family = prometheus::BuildGauge()
+                         .Name(std::string(row.name))
+                         .Help(std::string(row.help))
+                         .Register(registry_);
+      for (std::size_t gpu = 0; gpu < snapshot.devices.size(); ++gpu) {
+        const model::GpuInfo& info = snapshot.inventory->gpus[gpu];
+        auto& gauge = family.Add({{"gpu_uuid", info.uuid()},
+                                  {"gpu_index", std::to_string(gpu)},
+                                  {"gpu_name", info.name()},
+                                  {"gpu_health", "healthy"}});
+        if (row.metric) {
+          gauge.Set(static_cast<double>(snapshot.devices[gpu].at(*row.metric).value) / 1000);
+        }
+      }
+    }
+  }
+  std::string render() const { return prometheus::TextSerializer().Serialize(registry_.Collect()); }
+
+ private:
+  prometheus::Registry registry_;
+};
+#endif
+
+void measure_text(std::size_t gpus) {
+  Machine machine(gpus);
+  wire::PrometheusText text(model::gpu_metric_naming());
+  std::string out;
+  const double render = nanoseconds([&] {
+    out.clear();
+    text.append(machine.snapshot(), out);
+  });
+  std::string copy(out.size(), '\0');
+  const double copied = nanoseconds([&] {
+    std::memcpy(copy.data(), out.data(), out.size());
+    asm volatile("" : : "r"(copy.data()) : "memory");  // the copy is wanted
+  });
+  const double series = static_cast<double>(gpus * model::gpu_metric_naming().families.size());
+  std::printf("text   %6zu GPUs %9.1f KB  %10.1f us  %6.2f ns/series  %5.2fx memcpy", gpus,
+              static_cast<double>(out.size()) / 1e3, render / 1e3, render / series,
+              render / copied);
+#ifdef GPUSCOPE_BENCH_PROMETHEUS_CPP
+  const Peer peer(machine.snapshot());
+  std::string theirs;
+  const double peer_time = nanoseconds([&] { theirs = peer.render(); });
+  std::printf("  prometheus-cpp %10.1f us: %.0fx", peer_time / 1e3, peer_time / render);
+#endif
+  std::printf("\n");
+}
+
+void measure_json(std::size_t gpus) {
+  const Machine machine(gpus);
+  std::string out;
+  const auto report = [&](const char* name, const std::function<void()>& append) {
+    const double time = nanoseconds([&] {
+      out.clear();
+      append();
+    });
+    std::printf("%-6s %6zu GPUs %9.1f KB  %10.1f us\n", name, gpus,
+                static_cast<double>(out.size()) / 1e3, time / 1e3);
+  };
+  report("json", [&] { wire::append_metrics(out, machine.snapshot()); });
+  report("query", [&] {
+    wire::append_query_document(
+        out, machine.snapshot(),
+        {.fields = wire::FieldSet::all(), .gpu = {}, .count = true, .indent = 4});
+  });
+}
+
+void measure_gzip(std::size_t gpus) {
+  const Machine machine(gpus);
+  std::string plain;
+  wire::PrometheusText(model::gpu_metric_naming()).append(machine.snapshot(), plain);
+  for (const int level : {1, 4, 6, 9}) {
+    wire::Gzip gzip(level);
+    std::string packed;
+    const double time = nanoseconds([&] {
+      packed.clear();
+      if (!gzip.append(plain, packed)) std::abort();
+    });
+    std::printf("gzip -%d %5zu GPUs %9.1f KB  %10.1f us  %5.1f times smaller\n", level, gpus,
+                static_cast<double>(packed.size()) / 1e3, time / 1e3,
+                static_cast<double>(plain.size()) / static_cast<double>(packed.size()));
+  }
+}
+
+}  // namespace
+}  // namespace gpuscope
+
+int main() {
+  for (const std::size_t gpus : {8UL, 1'000UL, 10'000UL}) gpuscope::measure_text(gpus);
+  for (const std::size_t gpus : {8UL, 1'000UL}) gpuscope::measure_json(gpus);
+  for (const std::size_t gpus : {8UL, 1'000UL}) gpuscope::measure_gzip(gpus);
+}
