@@ -41,6 +41,13 @@ bool belongs(const Process& process, List list) {
   return false;
 }
 
+// Callers of the oldest lists take "not available" for a number, and some abort on it (nvtop 3.0):
+// a process whose memory is not known is in the newer lists only.
+bool can_say(const Process& process, const nvmlProcessInfo_v1_t* /*infos*/) {
+  return memory_of(process) != kNvmlMemoryNotAvailable;
+}
+bool can_say(const Process& /*process*/, const nvmlProcessInfo_t* /*infos*/) { return true; }
+
 // A list that does not fit is not given in part.
 template <typename Info>
 nvmlReturn_t give_processes(const Entry& entry, nvmlDevice_t device, List list, unsigned int* count,
@@ -49,12 +56,14 @@ nvmlReturn_t give_processes(const Entry& entry, nvmlDevice_t device, List list, 
     if (count == nullptr || (*count > 0 && infos == nullptr)) return NVML_ERROR_INVALID_ARGUMENT;
     return gpu.sample([&](const DeviceSample& now, base::WallTime) {
       if (now.processes_absence != model::Absence::kPresent) return error_of(now.processes_absence);
+      const auto listed = [&](const Process& process) {
+        return belongs(process, list) && can_say(process, infos);
+      };
       const unsigned int room = *count;
-      *count = static_cast<unsigned int>(std::ranges::count_if(
-          now.processes, [list](const Process& process) { return belongs(process, list); }));
+      *count = static_cast<unsigned int>(std::ranges::count_if(now.processes, listed));
       if (*count > room) return NVML_ERROR_INSUFFICIENT_SIZE;
       for (const Process& process : now.processes) {
-        if (belongs(process, list)) describe(process, *infos++);
+        if (listed(process)) describe(process, *infos++);
       }
       return NVML_SUCCESS;
     });
