@@ -1,0 +1,130 @@
+// `gpuscope agent`: the parts put together, started and stopped in one written order.
+#include <fmt/format.h>
+#include <malloc.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+#include <cstdlib>
+#include <iostream>
+#include <memory>
+#include <utility>
+
+#include "api/routes.h"
+#include "base/clock.h"
+#include "base/file.h"
+#include "base/lock_file.h"
+#include "base/log.h"
+#include "base/run_group.h"
+#include "base/signal.h"
+#include "collect/collector.h"
+#include "commands.h"
+#include "config/agent_settings.h"
+#include "device/method.h"
+#include "http/server.h"
+#include "watch.h"
+
+namespace gpuscope::app {
+namespace {
+
+using base::LogLevel;
+using std::chrono::milliseconds;
+
+// A service manager kills after seconds of its own; two of these are the collector's for a device
+// that is stuck, one is the server's.
+constexpr milliseconds kStopLimit{4500};
+constexpr milliseconds kWatchInterval{500};
+
+// One arena per thread would keep what each of dozens of threads once freed.
+void keep_memory_small() {
+#ifdef __GLIBC__
+  mallopt(M_ARENA_MAX, 2);
+  mallopt(M_TRIM_THRESHOLD, 256 * 1024);
+#endif
+}
+
+int refuse(const base::Error& error) {
+  std::cerr << "gpuscope: " << error.message << '\n';
+  return 1;
+}
+
+base::Result<base::LockFile> take_data_dir(const std::string& directory) {
+  if (auto made = base::make_directories(directory); !made) {
+    made.error().message += "; give --data-dir a directory that can be written";
+    return std::unexpected(std::move(made.error()));
+  }
+  auto lock = base::LockFile::acquire(directory + "/agent.lock");
+  if (!lock && lock.error().kind == base::ErrorKind::kAlreadyExists) {
+    lock.error().message += "; stop that agent, or give this one a --data-dir of its own";
+  }
+  return lock;
+}
+
+collect::Collector::SourceFactory source_factory(const config::AgentSettings& settings,
+                                                 const base::Clock& clock) {
+  device::DeviceOptions options;
+  options.sim = settings.sim;
+  return [options, &clock](std::string_view method) {
+    return device::make_source(method, options, clock);
+  };
+}
+
+// Under one name however it was asked for: "smi" for "bash".
+std::string canonical(const std::string& method) {
+  const auto parsed = device::parse_method(method);
+  return parsed ? std::string(device::method_name(*parsed)) : method;
+}
+
+std::string url(const std::string& host, std::uint16_t port) {
+  const bool v6 = host.find(':') != std::string::npos;
+  return v6 ? fmt::format("http://[{}]:{}/", host, port) : fmt::format("http://{}:{}/", host, port);
+}
+
+// Serves until a signal comes.
+int serve(const config::AgentSettings& settings, base::StopSignals& signals) {
+  base::SystemClock clock;
+  collect::Collector collector(clock, settings.collect, canonical(settings.method),
+                               source_factory(settings, clock));
+  api::Routes routes(collector, GPUSCOPE_VERSION);
+  auto server = http::Server::listen(
+      settings.http, [&routes](const http::Request& request) { return routes.handle(request); });
+  if (!server) return refuse(server.error());
+
+  // The server asks the collector, so it comes second and goes first.
+  base::RunGroup parts;
+  parts.add({"the collector", [&] { return collector.start(), base::Result<void>{}; },
+             [&] { collector.stop(); }});
+  parts.add({"the server", [&] { return (*server)->start(), base::Result<void>{}; },
+             [&] { (*server)->stop(); }});
+  if (auto started = parts.start(clock, kStopLimit); !started) return refuse(started.error());
+
+  std::cout << fmt::format("gpuscope agent serves {}\n", url(settings.http.host, (*server)->port()))
+            << std::flush;
+  Watch watch(collector);
+  std::optional<int> signal;
+  while (!(signal = signals.wait(kWatchInterval))) watch.look();
+
+  base::log(LogLevel::kInfo, fmt::format("ends on signal {}", *signal));
+  if (auto stopped = parts.stop(clock, kStopLimit); !stopped) {
+    base::log(LogLevel::kError, stopped.error().message);
+    // What did not stop still uses everything above: nothing may be destroyed.
+    std::_Exit(1);
+  }
+  return 0;
+}
+
+}  // namespace
+
+int run(const AgentCommand& command) {
+  keep_memory_small();
+  const auto settings =
+      config::load_agent_settings(command.flags, config::process_environment(), geteuid() == 0);
+  if (!settings) return refuse(settings.error());
+  base::configure_log(settings->log_level, settings->log_format);
+  const auto lock = take_data_dir(settings->data_dir);
+  if (!lock) return refuse(lock.error());
+  base::StopSignals signals;
+  return serve(*settings, signals);
+}
+
+}  // namespace gpuscope::app

@@ -1,0 +1,65 @@
+#include <fmt/format.h>
+
+#include <cstdio>
+#include <iostream>
+#include <memory>
+
+#include "base/clock.h"
+#include "collect/collector.h"
+#include "commands.h"
+#include "config/agent_settings.h"
+#include "device/method.h"
+#include "wire/query_document.h"
+
+namespace gpuscope::app {
+namespace {
+
+using Snapshot = std::shared_ptr<const model::Snapshot>;
+
+base::Result<Snapshot> sample(const QueryCommand& command, base::Clock& clock) {
+  auto sim = config::load_sim_options(command.flags, config::process_environment());
+  if (!sim) return std::unexpected(std::move(sim.error()));
+  device::DeviceOptions options;
+  options.sim = std::move(*sim);
+  auto source = device::make_source(command.method, options, clock);
+  if (!source) return std::unexpected(std::move(source.error()));
+  return collect::sample_once(clock, collect::Options{}, std::move(*source));
+}
+
+// No GPU to ask is an answer that scripts read; a wrong option is not.
+bool is_about_gpus(base::ErrorKind kind) { return kind != base::ErrorKind::kInvalidArgument; }
+
+}  // namespace
+
+int run(const QueryCommand& command) {
+  base::SystemClock clock;
+  const auto snapshot = sample(command, clock);
+  std::string document;
+  int status = 0;
+  if (!snapshot) {
+    std::cerr << "gpuscope: " << snapshot.error().message << '\n';
+    status = 1;
+    if (!is_about_gpus(snapshot.error().kind)) return status;
+    wire::append_no_gpus_document(document, command.query);
+  } else {
+    const std::size_t gpus = (*snapshot)->devices.size();
+    if (gpus > 0 && command.query.gpu.value_or(0) >= gpus) {
+      std::cerr << fmt::format("gpuscope: cannot find GPU {}: this machine has {}, from 0 to {}\n",
+                               *command.query.gpu, gpus, gpus - 1);
+      return 1;
+    }
+    wire::append_query_document(document, **snapshot, command.query);
+    if (gpus == 0) status = 1;
+  }
+  document += '\n';
+  const bool written =
+      std::fwrite(document.data(), 1, document.size(), stdout) == document.size() &&
+      std::fflush(stdout) == 0;
+  if (!written) {
+    std::cerr << "gpuscope: cannot write to standard output\n";
+    return 1;
+  }
+  return status;
+}
+
+}  // namespace gpuscope::app
