@@ -1,0 +1,12 @@
+// Files that the build puts into the program.
+#pragma once
+
+#include <string_view>
+
+namespace gpuscope::embedded {
+
+extern const std::string_view page_html;     // src/api/page.html
+extern const std::string_view openapi_json;  // docs/api/openapi.yaml
+extern const std::string_view docs_html;     // the same, to read
+
+}  // namespace gpuscope::embedded

@@ -1,0 +1,264 @@
+#include "api/routes.h"
+
+#include <algorithm>
+#include <array>
+#include <chrono>
+#include <cstddef>
+#include <utility>
+#include <vector>
+
+#include "api/embedded.h"
+#include "model/naming.h"
+#include "wire/json_path.h"
+#include "wire/query_document.h"
+#include "wire/rest.h"
+
+namespace gpuscope::api {
+namespace {
+
+constexpr std::string_view kJson = "application/json";
+constexpr std::string_view kHtml = "text/html; charset=utf-8";
+
+// Our pages hold their own style and script, and talk to this agent alone.
+constexpr std::string_view kPagePolicy =
+    "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; style-src "
+    "'unsafe-inline'; "
+    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
+
+std::shared_ptr<const std::string> shared(std::string_view text) {
+  return std::make_shared<const std::string>(text);
+}
+
+http::Response shared_response(std::string_view content_type,
+                               const std::shared_ptr<const std::string>& body) {
+  http::Response response;
+  response.content_type = content_type;
+  response.body = body;
+  return response;
+}
+
+http::Response page_response(const std::shared_ptr<const std::string>& body) {
+  http::Response response = shared_response(kHtml, body);
+  response.headers.emplace_back("Content-Security-Policy", kPagePolicy);
+  return response;
+}
+
+std::string join(Captures segments) {
+  std::string path;
+  for (const std::string& segment : segments) {
+    if (!path.empty()) path += '/';
+    path += segment;
+  }
+  return path;
+}
+
+std::string_view state_name(collect::SourceState state) {
+  switch (state) {
+    case collect::SourceState::kStarting:
+      return "starting";
+    case collect::SourceState::kRunning:
+      return "running";
+    case collect::SourceState::kFailed:
+      return "failed";
+  }
+  return "failed";
+}
+
+// Refers to the texts of `method` and `view`.
+wire::SourceHealth source_health(std::string_view method, const collect::View& view) {
+  wire::SourceHealth health;
+  health.method = method;
+  health.state = state_name(view.status.state);
+  if (view.status.state != collect::SourceState::kRunning) health.error = view.status.error.message;
+  health.ticks = view.status.ticks;
+  health.missed_ticks = view.status.missed_ticks;
+  health.device_timeouts = view.status.device_timeouts;
+  health.last_tick_duration = view.status.last_tick_duration;
+  if (view.snapshot) {
+    health.simulated = view.snapshot->inventory->simulated;
+    health.gpus = view.snapshot->devices.size();
+    health.last_tick = view.snapshot->time;
+  }
+  return health;
+}
+
+}  // namespace
+
+std::optional<std::string_view> canonical_method(std::string_view word) {
+  if (word == "bash") return "smi";
+  constexpr std::array<std::string_view, 4> kMethods{"nvml", "smi", "sim", "auto"};
+  const auto* found = std::ranges::find(kMethods, word);
+  if (found == kMethods.end()) return std::nullopt;
+  return *found;
+}
+
+Routes::Routes(collect::Collector& collector, std::string version)
+    : collector_(collector),
+      version_(std::move(version)),
+      page_(shared(embedded::page_html)),
+      openapi_(shared(embedded::openapi_json)),
+      docs_(shared(embedded::docs_html)),
+      router_(make_table()) {}
+
+std::vector<Route> Routes::make_table() {
+  using http::Request;
+  return {
+      {"GET", "/", "service", false,
+       [this](const Request& request, Captures) { return service(request); }},
+      {"GET", "/health", "health", false, [this](const Request&, Captures) { return health(); }},
+      {"GET", "/openapi.json", "openapi", false,
+       [this](const Request&, Captures) { return shared_response(kJson, openapi_); }},
+      {"GET", "/docs", "docs", false,
+       [this](const Request&, Captures) { return page_response(docs_); }},
+      {"GET", "/gpu/list", "list", false,
+       [this](const Request& request, Captures) { return list(request); }},
+      {"GET", "/gpu/metric", "metric", false,
+       [this](const Request& request, Captures) { return metric(request); }},
+      {"GET", "/gpu/metrics/json", "metrics_json", false,
+       [this](const Request& request, Captures) { return metrics(request); }},
+      {"GET", "/gpu/metrics/json/{uuid}", "gpu_metrics_json", false,
+       [this](const Request& request, Captures at) { return gpu_metrics(request, at); }},
+      {"GET", "/gpu/{uuid}", "gpu", false,
+       [this](const Request& request, Captures at) { return gpu(request, at); }},
+      {"GET", "/gpu/{uuid}/static", "gpu_static", false,
+       [this](const Request& request, Captures at) { return gpu_static(request, at); }},
+      {"GET", "/gpu/{uuid}/{path}", "gpu_path", false,
+       [this](const Request& request, Captures at) { return gpu_path(request, at); }},
+  };
+}
+
+template <typename Use>
+std::optional<http::Response> Routes::with_snapshot(const http::Request& request, Use use) {
+  const auto asked = request.query_value("method");
+  const auto method =
+      asked ? canonical_method(*asked) : std::optional<std::string_view>(collector_.primary());
+  if (!method) return http::error_response(400, "Invalid method");
+  const collect::View view = collector_.view(*method);
+  if (view.snapshot) return use(*method, *view.snapshot);
+  if (view.status.state == collect::SourceState::kFailed) {
+    return http::error_response(503, view.status.error.message);
+  }
+  if (request.waited < kFirstReadingLimit) return std::nullopt;
+  return http::error_response(
+      503, "cannot read GPUs by method '" + std::string(*method) +
+               "': its first reading takes longer than 10 s; ask again, or ask for another "
+               "method with ?method=");
+}
+
+template <typename Use>
+std::optional<http::Response> Routes::with_gpu(const http::Request& request, Captures captures,
+                                               Use use) {
+  return with_snapshot(
+      request, [&](std::string_view method, const model::Snapshot& snapshot) -> http::Response {
+        const auto index = wire::find_gpu(*snapshot.inventory, captures.front());
+        if (!index) return http::error_response(404, "GPU not found");
+        return use(DocumentKey{method, Document::kGpu, *index}, snapshot);
+      });
+}
+
+http::Response Routes::service(const http::Request& request) const {
+  http::Response response;
+  if (request.accept.find("text/html") != request.accept.npos) {
+    response = page_response(page_);
+  } else {
+    std::vector<wire::Endpoint> endpoints;
+    for (const Route& route : table()) {
+      if (route.pattern != "/") endpoints.push_back({route.name, route.pattern});
+    }
+    const collect::View view = collector_.peek(collector_.primary());
+    std::string body;
+    wire::append_service_document(body, version_, source_health(collector_.primary(), view),
+                                  endpoints);
+    response = http::text_response(200, kJson, std::move(body));
+  }
+  response.headers.emplace_back("Vary", "Accept");
+  return response;
+}
+
+http::Response Routes::health() const {
+  std::vector<std::string> methods = collector_.running();
+  std::erase(methods, collector_.primary());
+  methods.insert(methods.begin(), collector_.primary());
+  std::vector<collect::View> views;
+  for (const std::string& method : methods) views.push_back(collector_.peek(method));
+  std::vector<wire::SourceHealth> sources;
+  for (std::size_t i = 0; i < methods.size(); ++i) {
+    sources.push_back(source_health(methods[i], views[i]));
+  }
+  const bool healthy = views.front().status.state == collect::SourceState::kRunning;
+  std::string body;
+  wire::append_health_document(body, healthy ? "healthy" : "degraded", version_, sources);
+  return http::text_response(200, kJson, std::move(body));
+}
+
+std::optional<http::Response> Routes::list(const http::Request& request) {
+  return with_snapshot(request, [&](std::string_view method, const model::Snapshot& snapshot) {
+    return cache_.answer({method, Document::kList}, snapshot, request, kJson,
+                         [&](std::string& out) { wire::append_gpu_list(out, snapshot); });
+  });
+}
+
+std::optional<http::Response> Routes::metric(const http::Request& request) {
+  return with_snapshot(request, [&](std::string_view method, const model::Snapshot& snapshot) {
+    return cache_.answer(
+        {method, Document::kMetric}, snapshot, request, wire::kPrometheusTextType,
+        [&](std::string& out) {
+          auto renderer = renderers_.find(method);
+          if (renderer == renderers_.end()) {
+            renderer =
+                renderers_.try_emplace(std::string(method), model::gpu_metric_naming()).first;
+          }
+          renderer->second.append(snapshot, out);
+        });
+  });
+}
+
+std::optional<http::Response> Routes::metrics(const http::Request& request) {
+  return with_snapshot(request, [&](std::string_view method, const model::Snapshot& snapshot) {
+    return cache_.answer({method, Document::kMetrics}, snapshot, request, kJson,
+                         [&](std::string& out) { wire::append_metrics(out, snapshot); });
+  });
+}
+
+std::optional<http::Response> Routes::gpu_metrics(const http::Request& request, Captures captures) {
+  return with_gpu(request, captures, [&](DocumentKey key, const model::Snapshot& snapshot) {
+    key.document = Document::kGpuMetrics;
+    return cache_.answer(key, snapshot, request, kJson, [&](std::string& out) {
+      wire::append_gpu_metrics(out, snapshot, key.gpu);
+    });
+  });
+}
+
+std::optional<http::Response> Routes::gpu(const http::Request& request, Captures captures) {
+  return with_gpu(request, captures, [&](const DocumentKey& key, const model::Snapshot& snapshot) {
+    return cache_.answer(key, snapshot, request, kJson, [&](std::string& out) {
+      wire::append_gpu_document(out, snapshot, key.gpu, wire::FieldSet::all());
+    });
+  });
+}
+
+std::optional<http::Response> Routes::gpu_static(const http::Request& request, Captures captures) {
+  return with_gpu(request, captures, [&](DocumentKey key, const model::Snapshot& snapshot) {
+    key.document = Document::kStatic;
+    return cache_.answer(key, snapshot, request, kJson, [&](std::string& out) {
+      wire::append_static_document(out, snapshot, key.gpu);
+    });
+  });
+}
+
+std::optional<http::Response> Routes::gpu_path(const http::Request& request, Captures captures) {
+  return with_gpu(request, captures, [&](const DocumentKey& key, const model::Snapshot& snapshot) {
+    const auto document = cache_.plain(key, snapshot, [&](std::string& out) {
+      wire::append_gpu_document(out, snapshot, key.gpu, wire::FieldSet::all());
+    });
+    const Captures steps = captures.subspan(1);
+    const std::string path = join(steps);
+    const auto value = wire::find_value(*document, steps);
+    if (!value) return http::error_response(404, "Field path '" + path + "' not found");
+    std::string body;
+    wire::append_path_answer(body, path, *value);
+    return http::text_response(200, kJson, std::move(body));
+  });
+}
+
+}  // namespace gpuscope::api

@@ -1,0 +1,71 @@
+// The agent's REST API: requests to documents. docs/api/openapi.yaml describes it.
+#pragma once
+
+#include <chrono>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "api/document_cache.h"
+#include "api/router.h"
+#include "collect/collector.h"
+#include "http/server.h"
+#include "wire/prometheus_text.h"
+
+namespace gpuscope::api {
+
+// The method that a request's word means ("bash" is "smi"), or nullopt for a word that means none.
+std::optional<std::string_view> canonical_method(std::string_view word);
+
+// Not thread-safe: handle() is for the server's thread alone.
+class Routes {
+ public:
+  // How long a request waits for the first reading of a method that was not running.
+  static constexpr std::chrono::seconds kFirstReadingLimit{10};
+
+  // `collector` outlives this object; `version` is the program's.
+  Routes(collect::Collector& collector, std::string version);
+
+  // An http::Handler.
+  std::optional<http::Response> handle(const http::Request& request) {
+    return router_.handle(request);
+  }
+
+  std::span<const Route> table() const { return router_.routes(); }
+  const DocumentCache& cache() const { return cache_; }
+
+ private:
+  std::vector<Route> make_table();
+  // Answers with `use(method, snapshot)`, or says why there is no snapshot, or waits for one.
+  template <typename Use>
+  std::optional<http::Response> with_snapshot(const http::Request& request, Use use);
+  // The same for one GPU: `use(key, snapshot)` with the key's document left open.
+  template <typename Use>
+  std::optional<http::Response> with_gpu(const http::Request& request, Captures captures, Use use);
+
+  http::Response service(const http::Request& request) const;
+  http::Response health() const;
+  std::optional<http::Response> list(const http::Request& request);
+  std::optional<http::Response> metric(const http::Request& request);
+  std::optional<http::Response> metrics(const http::Request& request);
+  std::optional<http::Response> gpu_metrics(const http::Request& request, Captures captures);
+  std::optional<http::Response> gpu(const http::Request& request, Captures captures);
+  std::optional<http::Response> gpu_static(const http::Request& request, Captures captures);
+  std::optional<http::Response> gpu_path(const http::Request& request, Captures captures);
+
+  collect::Collector& collector_;
+  const std::string version_;
+  const std::shared_ptr<const std::string> page_;
+  const std::shared_ptr<const std::string> openapi_;
+  const std::shared_ptr<const std::string> docs_;
+  DocumentCache cache_;
+  // One renderer a method, since each has prepared one inventory.
+  std::map<std::string, wire::PrometheusText, std::less<>> renderers_;
+  const Router router_;
+};
+
+}  // namespace gpuscope::api
