@@ -22,11 +22,11 @@ constexpr std::size_t kMaxFans = 32;
 constexpr Period kHandlePeriod = seconds{10};
 constexpr int kNamesPerTick = 2;
 
-// What NVML gives only through profiling, or only by calls that block for milliseconds.
+// What NVML gives only through profiling.
 constexpr std::array kNotAsked{
     Metric::kGraphicsEngineActivity, Metric::kSmActivity,   Metric::kSmOccupancy,
     Metric::kTensorActivity,         Metric::kFp64Activity, Metric::kFp32Activity,
-    Metric::kFp16Activity,           Metric::kDramActivity, Metric::kPowerAverage,
+    Metric::kFp16Activity,           Metric::kDramActivity,
 };
 
 }  // namespace
@@ -88,6 +88,7 @@ void Device::identify() {
     fields_.start(values_.links.size());
     forget();
     ask_all();
+    identified_ = true;
   } else {
     info_.facts.fill(model::Text::none(absence_of(handle_code_)));
   }
@@ -150,7 +151,9 @@ void Device::ask_all() {
   }
   while (processes_.name_one(session_->nvml())) {
   }
-  processes_.publish(values_);
+  slow_lane_.emplace(session_, handle_);
+  slow_lane_->run(lacks_pcie_counters());
+  take_slow_readings();
   derive();
 }
 
@@ -264,6 +267,38 @@ void Device::notice_mig_mode() {
   if (changed) revive();
 }
 
+bool Device::lacks_pcie_counters() const { return !fields_.gives(Metric::kPcieTxTotal); }
+
+void Device::take_slow_readings() {
+  if (!slow_lane_->take(slow_)) return;
+  slow_answer_ = last_tick_;
+  values_.at(Metric::kPowerAverage) = slow_.power_average;
+  if (lacks_pcie_counters()) {
+    values_.at(Metric::kPcieTx) = slow_.pcie_sent;
+    values_.at(Metric::kPcieRx) = slow_.pcie_received;
+  }
+  processes_.set_shares(slow_.shares, slow_.shares_absence);
+  processes_.publish(values_);
+}
+
+// Never waits: what the lane has is taken, and what it should do next is asked for.
+void Device::tend_slow_lane(base::WallTime tick) {
+  take_slow_readings();
+  if (slow_lane_turn_.due(tick, SlowLane::kPeriod)) {
+    slow_lane_turn_.done(tick, SlowLane::kPeriod);
+    slow_lane_->request(tick, lacks_pcie_counters());
+  }
+  // A lane that does not come back has old readings.
+  constexpr int kRounds = 4;
+  if (tick - slow_answer_ < kRounds * SlowLane::kPeriod) return;
+  values_.at(Metric::kPowerAverage) = Reading::none(Absence::kTimedOut);
+  if (lacks_pcie_counters()) {
+    values_.at(Metric::kPcieTx) = values_.at(Metric::kPcieRx) = Reading::none(Absence::kTimedOut);
+  }
+  processes_.set_shares({}, Absence::kTimedOut);
+  processes_.publish(values_);
+}
+
 void Device::publish(model::DeviceSample& out) const {
   out.gpu = values_.gpu;
   out.fans = values_.fans;
@@ -284,17 +319,23 @@ Device::Outcome Device::look_again(base::WallTime tick, model::DeviceSample& out
 }
 
 Device::Outcome Device::read(base::WallTime tick, model::DeviceSample& out) {
-  if (handle_code_ != NVML_SUCCESS) return look_again(tick, out);
-  if (!started_) spread(tick);
+  if (!identified_) return look_again(tick, out);
+  if (!started_) {
+    spread(tick);
+    slow_lane_turn_.next = tick + SlowLane::kPeriod;
+    slow_answer_ = tick;
+  }
   // Where ticks are rare, more calls fit into one.
   const auto apart = std::chrono::duration_cast<seconds>(tick - last_tick_).count();
   allowance_ = kMaxCallsPerTick * (started_ ? static_cast<int>(std::clamp<long>(apart, 1, 4)) : 1);
   started_ = true;
   last_tick_ = tick;
+  if (gone_) slow_answer_ = tick;  // nothing was asked of it meanwhile
   calls_ = 0;
   if (run_tick(tick)) {
     derive();
     notice_mig_mode();
+    tend_slow_lane(tick);
   }
   publish(out);
   if (gone_) out.mark_absent(Absence::kGone, true);

@@ -6,12 +6,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "base/clock.h"
 #include "device/nvml/field_batch.h"
 #include "device/nvml/library.h"
 #include "device/nvml/process_table.h"
 #include "device/nvml/queries.h"
+#include "device/nvml/slow_lane.h"
 #include "device/nvml/turn.h"
 #include "model/snapshot.h"
 
@@ -60,6 +62,9 @@ class Device {
   bool ask_in_tick(std::size_t query);
   bool judge(nvmlReturn_t code);
   void notice_mig_mode();
+  bool lacks_pcie_counters() const;
+  void tend_slow_lane(base::WallTime tick);
+  void take_slow_readings();
   void derive();
   void publish(model::DeviceSample& out) const;
   Outcome look_again(base::WallTime tick, model::DeviceSample& out);
@@ -81,14 +86,19 @@ class Device {
   ProcessTable processes_;
   Subject subject_;
   std::array<Slot, kMaxQueries> slots_;
-  bool started_ = false;  // a first tick has been
-  bool gone_ = false;     // off the bus, as far as the last call said
+  bool identified_ = false;  // found, and asked everything once
+  bool started_ = false;     // a first tick has been
+  bool gone_ = false;        // off the bus, as far as the last call said
   bool driver_gone_ = false;
   model::Reading mig_mode_;
   base::WallTime last_tick_{};
   int calls_ = 0;      // in this tick
   int allowance_ = 0;  // for this tick
   Turn handle_turn_;
+  Turn slow_lane_turn_;
+  base::WallTime slow_answer_{};  // the tick that took the last readings of the slow lane
+  SlowReadings slow_;
+  std::optional<SlowLane> slow_lane_;
 };
 
 }  // namespace gpuscope::device::nvml

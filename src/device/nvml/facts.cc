@@ -92,9 +92,9 @@ Text brand(const Functions& nvml, nvmlDevice_t device) {
 
 Text architecture(const Functions& nvml, nvmlDevice_t device) {
   // By NVML's number.
-  static constexpr std::array<const char*, 11> kNames{
-      "",       "",       "Kepler",       "Maxwell", "Pascal",   "Volta",
-      "Turing", "Ampere", "Ada Lovelace", "Hopper",  "Blackwell"};
+  static constexpr std::array<const char*, 11> kNames{"",       "",       "Kepler",   "Maxwell",
+                                                      "Pascal", "Volta",  "Turing",   "Ampere",
+                                                      "Ada",    "Hopper", "Blackwell"};
   if (nvml.nvmlDeviceGetArchitecture == nullptr) return Text::none(Absence::kUnsupported);
   nvmlDeviceArchitecture_t architecture{};
   const nvmlReturn_t code = nvml.nvmlDeviceGetArchitecture(device, &architecture);

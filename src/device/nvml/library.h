@@ -86,7 +86,8 @@ namespace gpuscope::device::nvml {
   X(nvmlDeviceGetComputeMode)                     \
   X(nvmlDeviceGetDisplayActive)                   \
   X(nvmlDeviceGetNvLinkState)                     \
-  X(nvmlDeviceGetNvLinkVersion)                   \
+  X(nvmlDeviceGetPcieThroughput)                  \
+  X(nvmlDeviceGetProcessUtilization)              \
   X(nvmlDeviceGetNvLinkErrorCounter)              \
   X(nvmlDeviceGetComputeRunningProcesses_v3)      \
   X(nvmlDeviceGetComputeRunningProcesses_v2)      \

@@ -20,9 +20,10 @@ struct Options {
   std::chrono::milliseconds open_deadline{3000};
 };
 
-// What a tick costs: at most kMaxCallsPerTick NVML calls per GPU at one tick a second, 11 in the
-// mean; process lists, limits, modes and error details take turns.
-inline constexpr int kMaxCallsPerTick = 16;
+// What a tick costs: at most this many NVML calls per GPU at one tick a second, and 11 in the mean;
+// process lists, limits, modes and error details take turns. The few calls that block for
+// milliseconds are made beside the ticks, every ten seconds.
+inline constexpr int kMaxCallsPerTick = 13;
 
 // `clock` must outlive the source; only open() asks it.
 std::unique_ptr<model::Source> make_nvml_source(const Options& options, const base::Clock& clock);

@@ -354,6 +354,7 @@ TEST_F(NvmlSourceTest, NoticesALostGpuAndItsReturn) {
   EXPECT_EQ(sample_.at(Metric::kTemperature), Reading::of(560));
   EXPECT_EQ(sample_.fans.size(), 2U);
   for (const model::MetricInfo& row : model::metrics(model::Entity::kGpu)) {
+    if (row.id == Metric::kPowerAverage) continue;  // comes beside the ticks
     EXPECT_THAT(sample_.at(row.id).absence, AnyOf(Absence::kPresent, Absence::kUnsupported))
         << row.key;
   }
@@ -475,6 +476,60 @@ TEST_F(NvmlSourceTest, TellsPcieRatesFromTheCountersTimes) {
   sent = 500'000;
   tick();
   EXPECT_EQ(sample_.at(Metric::kPcieTx), Reading::none(Absence::kUnsupported)) << "it wrapped";
+}
+
+nvmlProcessUtilizationSample_t share(unsigned int pid, base::WallTime time, unsigned int sm) {
+  nvmlProcessUtilizationSample_t sample{};
+  sample.pid = pid;
+  sample.timeStamp = static_cast<unsigned long long>(time.time_since_epoch().count());
+  sample.smUtil = sm;
+  sample.memUtil = sm / 2;
+  return sample;
+}
+
+TEST_F(NvmlSourceTest, ReadsBesideTheTicksWhatBlocks) {
+  fake_.compute = {process(30, 1), process(40, 1)};
+  fake_.samples = {share(30, kStart, 30), share(40, kStart - seconds{60}, 90),
+                   share(30, kStart - seconds{1}, 10), share(30, kStart, 4'000'000'000)};
+  fake_.field = [](int /*device*/, nvmlFieldValue_t& value) {
+    const bool counter = value.fieldId == NVML_FI_DEV_PCIE_COUNT_TX_BYTES ||
+                         value.fieldId == NVML_FI_DEV_PCIE_COUNT_RX_BYTES;
+    return counter ? NVML_ERROR_NOT_SUPPORTED : NVML_SUCCESS;
+  };
+  ASSERT_TRUE(open());
+  tick();
+  EXPECT_EQ(sample_.at(Metric::kPowerAverage), Reading::of(185));
+  EXPECT_EQ(sample_.at(Metric::kPcieTx), Reading::of(70'000));
+  EXPECT_EQ(sample_.at(Metric::kPcieRx), Reading::of(71'000));
+  EXPECT_EQ(sample_.at(Metric::kPcieTxTotal), Reading::none(Absence::kUnsupported));
+  const auto of_process = [&](std::size_t i, Metric metric) {
+    return sample_.processes[i].row[model::column(metric)];
+  };
+  ASSERT_EQ(sample_.processes.size(), 2U);
+  EXPECT_EQ(of_process(0, Metric::kProcessSmUtilization), Reading::of(2000)) << "the mean";
+  EXPECT_EQ(of_process(0, Metric::kProcessMemoryUtilization), Reading::of(1000));
+  EXPECT_EQ(of_process(1, Metric::kProcessSmUtilization), Reading::of(0)) << "long ago";
+
+  // The next rounds come while ticks go on, and see only what is new.
+  while (fake_.count("nvmlDeviceGetPcieThroughput") < 4 ||
+         of_process(0, Metric::kProcessSmUtilization) != Reading::of(0)) {
+    tick();
+    std::this_thread::yield();
+  }
+}
+
+TEST_F(NvmlSourceTest, TicksGoOnWhileACallBesideThemHangs) {
+  std::promise<void> let_go;
+  auto gate = let_go.get_future().share();
+  ASSERT_TRUE(open());
+  fake_.result = [gate](std::string_view function, int /*device*/) {
+    if (function == "nvmlDeviceGetProcessUtilization") gate.wait();
+    return NVML_SUCCESS;
+  };
+  for (int i = 0; i < 60; ++i) tick();
+  EXPECT_TRUE(sample_.at(Metric::kTemperature).present());
+  EXPECT_EQ(sample_.at(Metric::kPowerAverage).absence, Absence::kTimedOut);
+  let_go.set_value();
 }
 
 TEST_F(NvmlSourceTest, OutlivesACallThatNeverCameBack) {

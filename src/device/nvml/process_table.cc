@@ -162,6 +162,25 @@ bool ProcessTable::name_one(const Functions& nvml) {
   return true;
 }
 
+void ProcessTable::set_shares(const std::vector<ProcessShare>& shares, Absence absence) {
+  shares_ = shares;
+  shares_absence_ = absence;
+}
+
+void ProcessTable::publish_shares(model::Process& process) const {
+  const auto found = std::ranges::lower_bound(shares_, process.pid, {}, &ProcessShare::pid);
+  const ProcessShare share =
+      found != shares_.end() && found->pid == process.pid ? *found : ProcessShare{};
+  const auto set = [&](Metric metric, std::int64_t value) {
+    process.row[model::column(metric)] =
+        shares_absence_ == Absence::kPresent ? Reading::of(value) : Reading::none(shares_absence_);
+  };
+  set(Metric::kProcessSmUtilization, share.sm);
+  set(Metric::kProcessMemoryUtilization, share.memory);
+  set(Metric::kProcessEncoderUtilization, share.encoder);
+  set(Metric::kProcessDecoderUtilization, share.decoder);
+}
+
 void ProcessTable::publish(model::DeviceSample& out) {
   const List& compute = lists_[static_cast<std::size_t>(ProcessList::kCompute)];
   const List& graphics = lists_[static_cast<std::size_t>(ProcessList::kGraphics)];
@@ -175,8 +194,8 @@ void ProcessTable::publish(model::DeviceSample& out) {
     process.pid = known.pid;
     process.type = known.type;
     process.name = known.name;
-    process.row.fill(Reading::none(Absence::kUnsupported));
     process.row[model::column(Metric::kProcessMemory)] = known.memory;
+    publish_shares(process);
     if (known.type != ProcessType::kGraphics) ++computing;
     if (known.type != ProcessType::kCompute) ++drawing;
   }

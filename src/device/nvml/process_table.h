@@ -9,6 +9,7 @@
 
 #include "device/nvml/abi.h"
 #include "device/nvml/library.h"
+#include "device/nvml/slow_lane.h"
 #include "model/snapshot.h"
 
 namespace gpuscope::device::nvml {
@@ -24,6 +25,9 @@ class ProcessTable {
 
   // Asks for the name of one new process; false when every name has been asked for.
   bool name_one(const Functions& nvml);
+
+  // What each process had of the GPU, by pid; it is nothing for those that are not in it.
+  void set_shares(const std::vector<ProcessShare>& shares, model::Absence absence);
 
   // The merged list, sorted by pid, into `out.processes`, its absence and the two counts. A list
   // that could not be read counts as empty unless it is the compute list.
@@ -48,11 +52,14 @@ class ProcessTable {
   nvmlReturn_t ask(const Functions& nvml, nvmlDevice_t device, ProcessList list, List& into);
   void merge();
   void add(const List& list, model::ProcessType type);
+  void publish_shares(model::Process& process) const;
 
   std::array<List, 3> lists_;
   std::vector<Known> known_;     // by pid
   std::vector<Known> previous_;  // what known_ was, kept for its names and its memory
-  std::size_t unnamed_ = 0;      // how many of known_ have not been asked for
+  std::vector<ProcessShare> shares_;
+  model::Absence shares_absence_ = model::Absence::kNotYet;
+  std::size_t unnamed_ = 0;  // how many of known_ have not been asked for
 };
 
 }  // namespace gpuscope::device::nvml

@@ -226,6 +226,19 @@ nvmlReturn_t nvmlDeviceGetNvLinkErrorCounter(nvmlDevice_t device, unsigned int l
   *value = 10ULL * link + counter;
   return enter("nvmlDeviceGetNvLinkErrorCounter", device);
 }
+VALUE_OF(nvmlDeviceGetPcieThroughput, nvmlPcieUtilCounter_t, unsigned int, 70 + selector)
+nvmlReturn_t nvmlDeviceGetProcessUtilization(nvmlDevice_t device,
+                                             nvmlProcessUtilizationSample_t* samples,
+                                             unsigned int* count, unsigned long long last_seen) {
+  const nvmlReturn_t code = enter("nvmlDeviceGetProcessUtilization", device);
+  if (code != NVML_SUCCESS) return code;
+  unsigned int found = 0;
+  for (const nvmlProcessUtilizationSample_t& sample : fake->samples) {
+    if (sample.timeStamp > last_seen && found < *count) samples[found++] = sample;
+  }
+  *count = found;
+  return found == 0 ? NVML_ERROR_NOT_FOUND : NVML_SUCCESS;
+}
 PROCESSES(nvmlDeviceGetComputeRunningProcesses_v3, compute, nvmlProcessInfo_t)
 PROCESSES(nvmlDeviceGetGraphicsRunningProcesses_v3, graphics, nvmlProcessInfo_t)
 nvmlReturn_t nvmlDeviceGetMPSComputeRunningProcesses_v3(nvmlDevice_t device, unsigned int* count,

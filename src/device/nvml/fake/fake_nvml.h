@@ -27,6 +27,7 @@ struct FakeNvml {
   unsigned int links = 2;
   std::vector<nvmlProcessInfo_t> compute;
   std::vector<nvmlProcessInfo_t> graphics;
+  std::vector<nvmlProcessUtilizationSample_t> samples;
   std::atomic<unsigned int> percent{50};  // utilisation
 
   std::mutex mutex;  // guards what follows
