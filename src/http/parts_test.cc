@@ -166,6 +166,17 @@ TEST(RequestParser, ReadsARequestHoweverItIsCut) {
   }
 }
 
+TEST(RequestParser, ReadsAnEmptyChunkedBodyHoweverItIsCut) {
+  const std::string text =
+      "POST / HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n";
+  for (std::size_t step = 1; step <= text.size(); ++step) {
+    RequestParser parser(1024, 1024);
+    EXPECT_EQ(feed(parser, text, step), text.size()) << step;
+    EXPECT_EQ(parser.state(), RequestParser::State::kDone) << step;
+    EXPECT_EQ(parser.message().body, "") << step;
+  }
+}
+
 TEST(RequestParser, StopsAtTheEndOfOneRequest) {
   const std::string one = "GET /1 HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\nab";
   RequestParser parser(1024, 1024);
@@ -216,7 +227,7 @@ INSTANTIATE_TEST_SUITE_P(
         Refusal{"LongField", "GET / HTTP/1.1\r\nA: " + std::string(300, 'a') + "\r\n\r\n", 431},
         Refusal{"LongBody", "POST / HTTP/1.1\r\n" + kHost + "Content-Length: 65\r\n\r\n", 413},
         Refusal{"LongChunk",
-                "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: chunked\r\n\r\n41\r\n", 413},
+                "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: chunked\r\n\r\n41\r\na", 413},
         Refusal{"LongChunkHead",
                 "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: chunked\r\n\r\n1;" +
                     std::string(300, 'a'),
