@@ -6,7 +6,9 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <filesystem>
 #include <iostream>
+#include <iterator>
 #include <memory>
 #include <utility>
 
@@ -80,6 +82,13 @@ std::string url(const std::string& host, std::uint16_t port) {
   return v6 ? fmt::format("http://[{}]:{}/", host, port) : fmt::format("http://{}:{}/", host, port);
 }
 
+// A call that is stuck in a driver outlives the collector, on a thread of its own.
+bool left_threads_behind() {
+  std::error_code error;
+  const std::filesystem::directory_iterator tasks("/proc/self/task", error);
+  return !error && std::distance(begin(tasks), end(tasks)) > 1;
+}
+
 // Serves until a signal comes.
 int serve(const config::AgentSettings& settings, base::StopSignals& signals) {
   base::SystemClock clock;
@@ -124,7 +133,10 @@ int run(const AgentCommand& command) {
   const auto lock = take_data_dir(settings->data_dir);
   if (!lock) return refuse(lock.error());
   base::StopSignals signals;
-  return serve(*settings, signals);
+  const int status = serve(*settings, signals);
+  // Static objects, the driver's among them, stay for those that still use them.
+  if (left_threads_behind()) std::_Exit(status);
+  return status;
 }
 
 }  // namespace gpuscope::app

@@ -14,11 +14,12 @@ import re
 import shutil
 import signal
 import subprocess
+import sys
 import tempfile
 import time
 import unittest
 
-PROGRAM = os.environ["GPUSCOPE_PROGRAM"]
+PROGRAM = os.environ.get("GPUSCOPE_PROGRAM") or sys.exit("set GPUSCOPE_PROGRAM, or run these through ctest")
 DRIVER_DIR = os.environ.get("GPUSCOPE_DRIVER_DIR", "")
 SOURCE = pathlib.Path(__file__).resolve().parents[2]
 
