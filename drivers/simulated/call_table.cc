@@ -10,6 +10,13 @@
 #include <cstring>
 
 namespace gpuscope::simulated {
+namespace {
+
+std::string_view name_of(const CallRow& row) {
+  return {row.name.begin(), std::ranges::find(row.name, '\0')};
+}
+
+}  // namespace
 
 base::Result<void> CallTable::map(const std::string& path) {
   const base::MutexLock lock(mutex_);
@@ -44,12 +51,12 @@ std::size_t CallTable::row(std::string_view name) {
   const base::MutexLock lock(mutex_);
   CallRow* rows = rows_.load(std::memory_order_relaxed);
   for (std::size_t i = 0; i < used_; ++i) {
-    if (std::string_view(rows[i].name.data()) == name) return i;
+    if (name_of(rows[i]) == name) return i;
   }
   // There are fewer functions than rows; were there not, the last ones would share a row.
   if (used_ == kCallRows) return kCallRows - 1;
   const std::size_t length = std::min(name.size(), CallRow::kNameSize - 1);
-  std::copy_n(name.data(), length, rows[used_].name.data());
+  std::copy_n(name.begin(), length, rows[used_].name.data());
   return used_++;
 }
 

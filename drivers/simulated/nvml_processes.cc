@@ -115,11 +115,13 @@ nvmlReturn_t give_utilization(Gpu& gpu, Sample* samples, unsigned int* count,
 
 }  // namespace
 
+// NOLINTBEGIN(bugprone-macro-parentheses): a type takes no parentheses.
 #define GPUSCOPE_PROCESSES(function, info, list)                                 \
   nvmlReturn_t function(nvmlDevice_t device, unsigned int* count, info* infos) { \
     static const Entry entry{__func__};                                          \
     return give_processes(entry, device, list, count, infos);                    \
   }
+// NOLINTEND(bugprone-macro-parentheses)
 
 extern "C" {
 

@@ -171,11 +171,13 @@ nvmlReturn_t give_retired(const Entry& entry, nvmlDevice_t device, nvmlPageRetir
 }  // namespace
 
 // One reading, straight.
+// NOLINTBEGIN(bugprone-macro-parentheses): a type takes no parentheses.
 #define GPUSCOPE_READING(function, type, metric)                                          \
   nvmlReturn_t function(nvmlDevice_t device, type* out) {                                 \
     static const Entry entry{__func__};                                                   \
     return entry.device(device, [&](Gpu& gpu) { return give_metric(gpu, metric, out); }); \
   }
+// NOLINTEND(bugprone-macro-parentheses)
 
 extern "C" {
 

@@ -1,5 +1,4 @@
 // NVML's functions that are about the driver, and those that find a device.
-#include <strings.h>
 #include <algorithm>
 #include <array>
 #include <charconv>
@@ -64,8 +63,9 @@ int cuda_version(std::string_view text) {
   constexpr int kMinor = 10;
   int major = 0;
   int minor = 0;
-  const char* end = text.data() + text.size();
-  const auto first = std::from_chars(text.data(), end, major);
+  const char* begin = text.data();
+  const char* end = begin + text.size();
+  const auto first = std::from_chars(begin, end, major);
   if (first.ptr < end && *first.ptr == '.') std::from_chars(first.ptr + 1, end, minor);
   return major * kMajor + minor * kMinor;
 }
@@ -86,9 +86,10 @@ nvmlReturn_t find_by_fact(const Entry& entry, Fact fact, const char* wanted, nvm
 bool same_bus_id(std::string_view mine, std::string_view wanted) {
   if (wanted.size() > mine.size() || wanted.empty()) return false;
   const std::string_view zeros = mine.substr(0, mine.size() - wanted.size());
-  const std::string_view end = mine.substr(zeros.size());
   constexpr std::string_view kNoDomain = "00000000:";
-  return kNoDomain.starts_with(zeros) && strncasecmp(end.data(), wanted.data(), wanted.size()) == 0;
+  const auto lower = [](char c) { return c >= 'A' && c <= 'F' ? static_cast<char>(c + 32) : c; };
+  return kNoDomain.starts_with(zeros) &&
+         std::ranges::equal(mine.substr(zeros.size()), wanted, {}, lower, lower);
 }
 
 nvmlReturn_t find_by_bus_id(const Entry& entry, const char* wanted, nvmlDevice_t* device) {
