@@ -40,13 +40,11 @@ void tick(benchmark::State& state, bool may_block) {
     return;
   }
   std::uint64_t sequence = 0;
-  for (auto _ : state) {
+  while (state.KeepRunning()) {
     auto reading = (*reader)->read(++sequence, clock.steady_now() + std::chrono::seconds{1}, {});
     benchmark::DoNotOptimize(reading);
   }
-  state.counters["per_device"] =
-      benchmark::Counter(static_cast<double>(state.iterations()) * static_cast<double>(gpus),
-                         benchmark::Counter::kIsRate | benchmark::Counter::kInvert);
+  state.SetItemsProcessed(state.iterations() * state.range(0));  // devices
 }
 
 void BM_tick_inline(benchmark::State& state) { tick(state, false); }

@@ -10,7 +10,7 @@
 #include <thread>
 
 #include "base/fake_clock.h"
-#include "collect/allocation_count.h"
+#include "base/allocation_count.h"
 #include "collect/scripted_source.h"
 
 namespace gpuscope::collect {
@@ -51,8 +51,8 @@ class CollectorTest : public testing::Test {
     for (auto& [method, script] : scripts_) script->release();
     if (collector_) stop_in_time();
     collector_.reset();
-    for (auto& [method, script] : scripts_) {
-      eventually([&] { return script.use_count() == 1; });
+    for (const auto& entry : scripts_) {
+      eventually([&entry] { return entry.second.use_count() == 1; });
     }
   }
   // stop(), with time passing as long as it takes.
@@ -280,10 +280,10 @@ TEST_P(SteadyState, AllocatesNothing) {
   collector().start();
   wait_for_ticks(1);
   run_ticks(20);
-  const std::size_t before = allocation_count();
+  const std::size_t before = base::allocation_count();
   run_ticks(50);
   EXPECT_GT(before, 0U);
-  EXPECT_EQ(allocation_count() - before, 0U);
+  EXPECT_EQ(base::allocation_count() - before, 0U);
 }
 
 INSTANTIATE_TEST_SUITE_P(BlockingOrNot, SteadyState, testing::Bool(),

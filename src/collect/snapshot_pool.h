@@ -34,9 +34,7 @@ class SnapshotPool {
     // use_count() orders nothing. Taking a share and giving it back does: the release of a share is
     // an acquire and release of the count in every standard library, so that all a former reader
     // did with the snapshot happened before what is written into it next.
-    {
-      const std::shared_ptr<model::Snapshot> share = snapshot;
-    }
+    std::shared_ptr<model::Snapshot>(snapshot).reset();
     return true;
   }
 
