@@ -101,6 +101,7 @@ namespace gpuscope::device::nvml {
 
 // Null where the library does not export a function.
 struct Functions {
+// NOLINTNEXTLINE(bugprone-macro-parentheses): a declaration takes none.
 #define GPUSCOPE_NVML_MEMBER(name) decltype(&::name) name = nullptr;
   GPUSCOPE_NVML_FUNCTIONS(GPUSCOPE_NVML_MEMBER)
 #undef GPUSCOPE_NVML_MEMBER
