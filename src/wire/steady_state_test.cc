@@ -1,31 +1,16 @@
 // Once buffers have grown, encoding a tick allocates nothing.
 #include <gtest/gtest.h>
 
-#include <atomic>
-#include <cstdlib>
+#include <cstddef>
 #include <functional>
-#include <new>
 #include <string>
 
+#include "base/allocation_count.h"
 #include "wire/gzip.h"
 #include "wire/prometheus_text.h"
 #include "wire/query_document.h"
 #include "wire/rest.h"
 #include "wire/test_snapshot.h"
-
-namespace {
-
-std::atomic<std::size_t> allocations{0};
-
-}  // namespace
-
-void* operator new(std::size_t size) {
-  ++allocations;
-  if (void* memory = std::malloc(size); memory != nullptr) return memory;
-  throw std::bad_alloc();
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t) noexcept { std::free(memory); }
 
 namespace gpuscope::wire {
 namespace {
@@ -36,9 +21,9 @@ std::size_t allocations_of(const std::function<void(std::string&)>& encode) {
   encode(out);
   const std::string first = out;
   out.clear();
-  const std::size_t before = allocations;
+  const std::size_t before = base::allocation_count();
   encode(out);
-  const std::size_t count = allocations - before;
+  const std::size_t count = base::allocation_count() - before;
   EXPECT_EQ(out, first);
   EXPECT_FALSE(out.empty());
   return count;

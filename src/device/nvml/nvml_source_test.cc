@@ -16,24 +16,9 @@
 #include <string>
 #include <thread>
 
+#include "base/allocation_count.h"
 #include "base/fake_clock.h"
 #include "device/nvml/fake/fake_nvml.h"
-
-namespace {
-
-thread_local std::size_t allocations = 0;
-
-}  // namespace
-
-// Counts what this thread allocates.
-void* operator new(std::size_t size) {
-  ++allocations;
-  void* memory = std::malloc(size == 0 ? 1 : size);
-  if (memory == nullptr) throw std::bad_alloc();
-  return memory;
-}
-void operator delete(void* memory) noexcept { std::free(memory); }
-void operator delete(void* memory, std::size_t /*size*/) noexcept { std::free(memory); }
 
 namespace gpuscope::device::nvml {
 namespace {
@@ -447,9 +432,9 @@ TEST_F(NvmlSourceTest, AllocatesNothingWhileTheSameProcessesRun) {
   fake_.graphics = {process(2, 2)};
   ASSERT_TRUE(open());
   for (int i = 0; i < 30; ++i) tick();
-  const std::size_t before = allocations;
+  const std::size_t before = base::thread_allocation_count();
   for (int i = 0; i < 120; ++i) tick();
-  EXPECT_EQ(allocations - before, 0U);
+  EXPECT_EQ(base::thread_allocation_count() - before, 0U);
 }
 
 TEST_F(NvmlSourceTest, TellsPcieRatesFromTheCountersTimes) {

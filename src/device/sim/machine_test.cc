@@ -7,7 +7,7 @@
 #include <set>
 #include <string>
 
-#include "device/sim/allocation_count.h"
+#include "base/allocation_count.h"
 #include "device/sim/machine.h"
 #include "device/sim/machine_testing.h"
 #include "device/sim/sim_source.h"
@@ -350,9 +350,9 @@ TEST(Machine, ReadsASteadyMachineWithoutAllocating) {
       model::DeviceSample sample;
       sample.processes.reserve(kMaxProcesses);
       machine.read(gpu, kNow, sample);
-      const long before = allocation_count();
+      const std::size_t before = base::thread_allocation_count();
       for (int i = 0; i < 500; ++i) machine.read(gpu, kNow + seconds(7 * i), sample);
-      EXPECT_EQ(allocation_count(), before) << gpu;
+      EXPECT_EQ(base::thread_allocation_count(), before) << gpu;
     }
   }
 }
