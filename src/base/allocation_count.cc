@@ -19,11 +19,15 @@ std::size_t thread_allocation_count() { return here; }
 
 }  // namespace gpuscope::base
 
-// The other forms of operator new come down to this one.
-void* operator new(std::size_t size) {
+// The array forms come down to these; a sanitizer has a form without exceptions of its own, which
+// would not match the delete below.
+void* operator new(std::size_t size, const std::nothrow_t& /*tag*/) noexcept {
   everywhere.fetch_add(1, std::memory_order_relaxed);
   ++here;
-  if (void* memory = std::malloc(size == 0 ? 1 : size)) return memory;
+  return std::malloc(size == 0 ? 1 : size);
+}
+void* operator new(std::size_t size) {
+  if (void* memory = operator new(size, std::nothrow)) return memory;
   throw std::bad_alloc();
 }
 void operator delete(void* memory) noexcept { std::free(memory); }
