@@ -41,6 +41,7 @@ class DriverTest : public testing::Test {
     set("GPUSCOPE_SIM_TIME", "2026-11-22T10:00:00Z");
   }
   void TearDown() override {
+    if (library() == nullptr) return;
     while (NVML(nvmlShutdown)() == NVML_SUCCESS) {
     }
     for (const std::string& name : set_) unsetenv(name.c_str());
