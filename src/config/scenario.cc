@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -11,7 +10,6 @@
 #include <cmath>
 #include <optional>
 #include <set>
-#include <sstream>
 #include <utility>
 #include <vector>
 
@@ -19,6 +17,7 @@
 #include "base/log.h"
 #include "config/duration.h"
 #include "config/nearest.h"
+#include "config/yaml_screen.h"
 #include "device/sim/options.h"
 
 namespace gpuscope::config {
@@ -34,7 +33,6 @@ using device::sim::Phase;
 using device::sim::Scenario;
 
 constexpr std::size_t kMaxMistakes = 20;
-constexpr int kMaxDepth = 8;
 
 // ---- what there is to say, as tables
 
@@ -124,50 +122,6 @@ std::string join(std::span<const std::string_view> words) {
   return fmt::format("{}", fmt::join(words, ", "));
 }
 
-// Looks for what a scenario has no use for and what could make reading it expensive, without
-// building anything.
-class Screen final : public YAML::EventHandler {
- public:
-  struct Complaint {
-    int line;
-    std::string_view what;
-  };
-  const std::optional<Complaint>& complaint() const { return complaint_; }
-
-  void OnDocumentStart(const YAML::Mark& mark) override {
-    if (++documents_ > 1) complain(mark, "a second document begins here");
-  }
-  void OnDocumentEnd() override {}
-  void OnNull(const YAML::Mark& /*mark*/, YAML::anchor_t /*anchor*/) override {}
-  void OnAlias(const YAML::Mark& mark, YAML::anchor_t /*anchor*/) override {
-    complain(mark, "aliases (*name) are not taken here: write the value out");
-  }
-  void OnScalar(const YAML::Mark& /*mark*/, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
-                const std::string& /*value*/) override {}
-  void OnSequenceStart(const YAML::Mark& mark, const std::string& /*tag*/,
-                       YAML::anchor_t /*anchor*/, YAML::EmitterStyle::value /*style*/) override {
-    descend(mark);
-  }
-  void OnSequenceEnd() override { --depth_; }
-  void OnMapStart(const YAML::Mark& mark, const std::string& /*tag*/, YAML::anchor_t /*anchor*/,
-                  YAML::EmitterStyle::value /*style*/) override {
-    descend(mark);
-  }
-  void OnMapEnd() override { --depth_; }
-
- private:
-  void descend(const YAML::Mark& mark) {
-    if (++depth_ > kMaxDepth) complain(mark, "lists and maps stand too deep in each other");
-  }
-  void complain(const YAML::Mark& mark, std::string_view what) {
-    if (!complaint_) complaint_ = Complaint{mark.line + 1, what};
-  }
-
-  std::optional<Complaint> complaint_;
-  int documents_ = 0;
-  int depth_ = 0;
-};
-
 // Reads one document and keeps what it finds wrong.
 class Reader {
  public:
@@ -176,13 +130,8 @@ class Reader {
   base::Result<Scenario> read(const std::string& text) {
     // yaml-cpp throws, on nothing but bad text.
     try {
-      std::istringstream stream(text);
-      YAML::Parser parser(stream);
-      Screen screen;
-      while (!screen.complaint() && parser.HandleNextDocument(screen)) {
-      }
-      if (screen.complaint()) {
-        mistake(screen.complaint()->line, "", screen.complaint()->what);
+      if (const auto complaint = screen_yaml(text)) {
+        mistake(complaint->line, "", complaint->what);
       } else {
         read_root(YAML::Load(text));
       }

@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "config/nearest.h"
+#include "config/yaml_screen.h"
 
 namespace gpuscope::config {
 namespace {
@@ -28,11 +29,13 @@ class FileReader {
       mistake(1, "", fmt::format("the file is longer than {} bytes", kMaxSettingsBytes));
       return std::move(out_);
     }
-    // yaml-cpp throws, on nothing but bad text; its own limit on nesting holds.
+    // yaml-cpp throws, on nothing but bad text.
     try {
-      const std::vector<YAML::Node> documents = YAML::LoadAll(text);
-      if (documents.size() > 1) mistake(line_of(documents[1]), "", "a second document begins here");
-      if (!documents.empty()) read_root(documents.front());
+      if (const auto complaint = screen_yaml(text)) {
+        mistake(complaint->line, "", complaint->what);
+      } else {
+        read_root(YAML::Load(text));
+      }
     } catch (const YAML::Exception& error) {
       mistake(error.mark.is_null() ? 1 : error.mark.line + 1, "", "not YAML: " + error.msg);
     } catch (const std::exception& error) {

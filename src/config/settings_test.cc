@@ -75,6 +75,8 @@ TEST(SettingsFile, RefusesWhatIsNotAListOfSettings) {
               ElementsAre("f.yaml:2: method: stands here for the second time"));
   EXPECT_THAT(parse("method: a\n---\nmethod: b\n").mistakes,
               ElementsAre(HasSubstr("a second document begins here")));
+  EXPECT_THAT(parse("method: &m sim\ndata_dir: *m\n").mistakes,
+              ElementsAre(HasSubstr("aliases (*name) are not taken here")));
   EXPECT_THAT(parse("sim: 3\n").mistakes, ElementsAre(HasSubstr("takes settings of its own")));
   EXPECT_THAT(parse("method: {a: b}\n").mistakes, ElementsAre("f.yaml:1: method: takes a name"));
   EXPECT_THAT(parse("method:\n").mistakes, ElementsAre("f.yaml:1: method: takes a name"));
