@@ -151,7 +151,7 @@ void Device::ask_all() {
   }
   while (processes_.name_one(session_->nvml())) {
   }
-  slow_lane_.emplace(session_, handle_);
+  slow_lane_ = std::make_unique<SlowLane>(session_, handle_);
   slow_lane_->run(lacks_pcie_counters());
   take_slow_readings();
   derive();

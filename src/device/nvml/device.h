@@ -6,7 +6,6 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 
 #include "base/clock.h"
 #include "device/nvml/field_batch.h"
@@ -98,7 +97,7 @@ class Device {
   Turn slow_lane_turn_;
   base::WallTime slow_answer_{};  // the tick that took the last readings of the slow lane
   SlowReadings slow_;
-  std::optional<SlowLane> slow_lane_;
+  std::unique_ptr<SlowLane> slow_lane_;  // from identify() on
 };
 
 }  // namespace gpuscope::device::nvml
