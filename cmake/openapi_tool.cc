@@ -82,7 +82,7 @@ std::string text_of(const Json& object, const char* key) {
 }
 
 // Follows `$ref: '#/a/b'` within the document.
-const Json& resolved(const Json& root, const Json& node) {
+Json resolved(const Json& root, const Json& node) {
   if (!node.is_object() || !node.contains("$ref")) return node;
   return root.at(Json::json_pointer(node.at("$ref").get<std::string>().substr(1)));
 }
@@ -90,7 +90,7 @@ const Json& resolved(const Json& root, const Json& node) {
 std::string parameters_html(const Json& root, const Json& operation) {
   std::string rows;
   for (const Json& reference : operation.value("parameters", Json::array())) {
-    const Json& parameter = resolved(root, reference);
+    const Json parameter = resolved(root, reference);
     rows += "<tr><td><code>" + text_of(parameter, "name") + "</code></td><td>" +
             text_of(parameter, "in") + "</td><td>" + text_of(parameter, "description") +
             "</td></tr>\n";
@@ -122,7 +122,7 @@ std::string operation_html(const Json& root, const std::string& path, std::strin
   if (!description.empty()) out += "<p>" + description + "</p>\n";
   out += parameters_html(root, operation);
   for (const auto& [status, reference] : operation.at("responses").items()) {
-    const Json& response = resolved(root, reference);
+    const Json response = resolved(root, reference);
     out += "<h3>" + escaped(status) + " " + text_of(response, "description") + "</h3>\n";
     out += examples_html(response);
   }

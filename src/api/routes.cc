@@ -180,8 +180,10 @@ http::Response Routes::health() const {
   std::erase(methods, collector_.primary());
   methods.insert(methods.begin(), collector_.primary());
   std::vector<collect::View> views;
+  views.reserve(methods.size());
   for (const std::string& method : methods) views.push_back(collector_.peek(method));
   std::vector<wire::SourceHealth> sources;
+  sources.reserve(methods.size());
   for (std::size_t i = 0; i < methods.size(); ++i) {
     sources.push_back(source_health(methods[i], views[i]));
   }

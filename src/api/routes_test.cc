@@ -205,9 +205,9 @@ TEST_F(RoutesTest, AreTheDocumentedOnes) {
   const Json document = Json::parse(embedded::openapi_json);
   for (const auto& [path, methods] : document["paths"].items()) {
     for (const auto& [method, operation] : methods.items()) {
-      std::string upper = method;
-      for (char& c : upper) c = static_cast<char>(c - 'a' + 'A');
-      documented.insert(upper + " " + path);
+      std::string entry = method;
+      for (char& c : entry) c = static_cast<char>(c - 'a' + 'A');
+      documented.insert(entry.append(" ").append(path));
     }
   }
   EXPECT_EQ(served, documented);

@@ -47,7 +47,7 @@ constexpr detail::DecimalTables make_tables() {
 
 }  // namespace
 
-constexpr detail::DecimalTables detail::kDecimalTables = make_tables();
+constinit const detail::DecimalTables detail::decimal_tables = make_tables();
 
 char* detail::write_any_decimal(char* out, std::int64_t value, int decimals) {
   if (decimals == 0) return std::to_chars(out, out + kMaxDecimalChars, value).ptr;

@@ -30,7 +30,7 @@ struct DecimalTables {
   // includes the point.
   std::array<std::array<Digits, kDigitsEntries>, 4> fraction;
 };
-extern const DecimalTables kDecimalTables;
+extern const DecimalTables decimal_tables;
 
 // write_decimal() for every value there is.
 char* write_any_decimal(char* out, std::int64_t value, int decimals);
@@ -59,7 +59,7 @@ inline char* write_decimal(char* out, std::int64_t value, int decimals) {
   const std::uint64_t whole = static_cast<std::uint64_t>(value) / kPowers[places];
   const std::uint64_t thousands = whole / 1000;
   const std::uint64_t rest = whole - 1000 * thousands;
-  const detail::DecimalTables& tables = detail::kDecimalTables;
+  const detail::DecimalTables& tables = detail::decimal_tables;
   out = detail::put(out, tables.leading[thousands]);
   out = detail::put(out, (thousands == 0 ? tables.lone : tables.following).data()[rest]);
   if (decimals == 0) return out;

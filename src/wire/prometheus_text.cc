@@ -19,7 +19,7 @@ constexpr std::size_t kChunk = 32;
 
 // How many lines a reading is asked for before it is needed: a device's readings lie kilobytes from
 // the next one's, so that with thousands of GPUs each is a cache miss.
-constexpr std::uintptr_t kDevicesAhead = 16;
+constexpr std::size_t kDevicesAhead = 16;
 
 constexpr std::size_t round_up(std::size_t length) {
   return (length + kChunk - 1) / kChunk * kChunk;
@@ -199,8 +199,7 @@ char* PrometheusText::write_family(char* out, std::size_t index,
                                    const model::Snapshot& snapshot) const {
   const model::Family& family = naming_.families[index];
   const std::string& header = texts_[index].header;
-  std::memcpy(out, header.data(), header.size());
-  out += header.size();
+  out += header.copy(out, header.size());
   const Lines lines{texts_[index], labels_.data(), stride_, slots_};
   if (!family.metric) {
     return lines.write(out, [slots = slots_.data()](std::size_t gpu) {
@@ -209,11 +208,10 @@ char* PrometheusText::write_family(char* out, std::size_t index,
   }
   const model::DeviceSample* devices = snapshot.devices.data();
   const std::size_t column = model::column(*family.metric);
+  const std::size_t last = slots_.size() - 1;
   const auto read = [=](std::size_t gpu) {
-    const model::Reading* reading = &devices[gpu].gpu[column];
-    __builtin_prefetch(reinterpret_cast<const void*>(  // may lie behind the last device: harmless
-        reinterpret_cast<std::uintptr_t>(reading) + kDevicesAhead * sizeof(model::DeviceSample)));
-    return *reading;
+    __builtin_prefetch(&devices[std::min(gpu + kDevicesAhead, last)].gpu[column]);
+    return devices[gpu].gpu[column];
   };
   if (family.binary_shift == 0) return lines.write(out, read);
   return lines.write(out, [=, shift = family.binary_shift](std::size_t gpu) {

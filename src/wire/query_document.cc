@@ -141,8 +141,8 @@ void write_processes(JsonWriter& json, const model::DeviceSample& device) {
 }
 
 void write_health(JsonWriter& json, const model::Snapshot& snapshot, std::size_t gpu) {
-  static const model::Verdict kNone;
-  const model::Verdict& verdict = gpu < snapshot.verdicts.size() ? snapshot.verdicts[gpu] : kNone;
+  static const model::Verdict none;
+  const model::Verdict& verdict = gpu < snapshot.verdicts.size() ? snapshot.verdicts[gpu] : none;
   json.begin_object().key("value");
   write_health_report(json, verdict, snapshot.devices[gpu].source_verdict);
   end_field(json, false, verdict.overall == model::Health::kUnknown ? kNoVerdict : "");
