@@ -43,9 +43,10 @@ int run(const QueryCommand& command) {
     wire::append_no_gpus_document(document, command.query);
   } else {
     const std::size_t gpus = (*snapshot)->devices.size();
-    if (gpus > 0 && command.query.gpu.value_or(0) >= gpus) {
+    const std::size_t wanted = command.query.gpu.value_or(0);
+    if (gpus > 0 && wanted >= gpus) {
       std::cerr << fmt::format("gpuscope: cannot find GPU {}: this machine has {}, from 0 to {}\n",
-                               *command.query.gpu, gpus, gpus - 1);
+                               wanted, gpus, gpus - 1);
       return 1;
     }
     wire::append_query_document(document, **snapshot, command.query);

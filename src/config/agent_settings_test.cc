@@ -12,7 +12,6 @@ namespace {
 
 using std::chrono::milliseconds;
 using testing::HasSubstr;
-using testing::IsEmpty;
 using testing::StartsWith;
 
 using Variables = std::map<std::string, std::string>;
@@ -69,7 +68,8 @@ TEST(AgentSettings, TakeEveryFlag) {
   EXPECT_EQ(settings->log_format, base::LogFormat::kJson);
   EXPECT_EQ(settings->sim.gpus, 10000);
   EXPECT_EQ(settings->sim.seed, 18446744073709551615U);
-  EXPECT_EQ(settings->sim.scenario->name, "training");
+  ASSERT_TRUE(settings->sim.scenario.has_value());
+  EXPECT_EQ(settings->sim.scenario.value_or(device::sim::Scenario{}).name, "training");
   EXPECT_EQ(settings->sim.frozen_at, base::WallTime{std::chrono::milliseconds{1'767'225'600'500}});
 }
 

@@ -11,7 +11,7 @@
 namespace gpuscope::config {
 
 // A file that is longer is refused.
-inline constexpr std::size_t kMaxScenarioBytes = 1024 * 1024;
+inline constexpr std::size_t kMaxScenarioBytes = 1'048'576;
 
 // Reads the YAML text of a scenario. `file` is its name for errors and for Scenario::name. The
 // error has everything that is wrong with it, a line each: "FILE:LINE: KEY: 'x' is not …".

@@ -48,7 +48,7 @@ struct FileSettings {
 };
 
 // A file that is longer has a mistake.
-inline constexpr std::size_t kMaxSettingsBytes = 1024 * 1024;
+inline constexpr std::size_t kMaxSettingsBytes = 1'048'576;
 
 // Reads the YAML text of a settings file against a table; `file` is its name for the mistakes.
 FileSettings parse_settings(std::span<const Setting> table, std::string_view file,
