@@ -35,9 +35,56 @@ extern const DecimalTables decimal_tables;
 // write_decimal() for every value there is.
 char* write_any_decimal(char* out, std::int64_t value, int decimals);
 
-inline char* put(char* out, Digits digits) {
-  std::memcpy(out, &digits, sizeof digits);
-  return out + (digits >> 24);
+// Up to 16 characters in two registers, first one lowest.
+struct ShortText {
+  std::uint64_t low;
+  std::uint64_t high;
+  std::uint32_t length;
+};
+
+// Whether short_decimal() can write it. Nearly every reading can be: up to six digits before the
+// point and three behind it.
+inline bool is_short(std::int64_t value, int decimals) {
+  constexpr std::array<std::uint64_t, 4> kLimits{1'000'000, 10'000'000, 100'000'000, 1'000'000'000};
+  return std::endian::native == std::endian::little && static_cast<unsigned>(decimals) <= 3 &&
+         static_cast<std::uint64_t>(value) < kLimits[static_cast<std::size_t>(decimals)];
+}
+
+// write_decimal() of what is_short(), with `end` (one character, or NUL for none) behind it: three
+// look-ups, no branch that depends on the digits, and no memory to wait for.
+inline ShortText short_decimal(std::int64_t value, int decimals, char end) {
+  constexpr std::array<std::uint64_t, 4> kPowers{1, 10, 100, 1000};
+  constexpr std::uint64_t kThreeCharacters = 0xff'ffff;
+  const auto places = static_cast<std::size_t>(decimals);
+  const std::uint64_t whole = static_cast<std::uint64_t>(value) / kPowers[places];
+  const std::uint64_t thousands = whole / 1000;
+  const std::uint64_t rest = whole - 1000 * thousands;
+  const DecimalTables& tables = decimal_tables;
+  const Digits leading = tables.leading[thousands];
+  const Digits last = (thousands == 0 ? tables.lone : tables.following).data()[rest];
+  const unsigned leading_count = leading >> 24;
+  const unsigned whole_count = leading_count + (last >> 24);  // 1 to 6
+  const std::uint64_t before = (leading & kThreeCharacters) | (last & kThreeCharacters)
+                                                                  << (8 * leading_count);
+  std::uint64_t behind = 0;
+  unsigned behind_count = 0;
+  if (decimals > 0) {
+    const std::uint64_t fraction = static_cast<std::uint64_t>(value) - kPowers[places] * whole;
+    const Digits digits = tables.fraction[places][fraction];
+    behind_count = digits >> 24;
+    // The table keeps the zeros at the end, past the count.
+    behind = ('.' | std::uint64_t{digits & kThreeCharacters} << 8) &
+             ((std::uint64_t{1} << (8 * behind_count)) - 1);
+  }
+  behind |= static_cast<std::uint64_t>(static_cast<unsigned char>(end)) << (8 * behind_count);
+  return {before | behind << (8 * whole_count), behind >> (64 - 8 * whole_count),
+          whole_count + behind_count + (end != '\0' ? 1U : 0U)};
+}
+
+inline char* put(char* out, const ShortText& text) {
+  std::memcpy(out, &text.low, sizeof text.low);
+  std::memcpy(out + sizeof text.low, &text.high, sizeof text.high);
+  return out + text.length;
 }
 
 }  // namespace detail
@@ -47,27 +94,10 @@ inline char* put(char* out, Digits digits) {
 // (and may scribble over all of them), writes no terminator, returns the end. Independent of any
 // locale.
 inline char* write_decimal(char* out, std::int64_t value, int decimals) {
-  constexpr std::array<std::uint64_t, 4> kPowers{1, 10, 100, 1000};
-  // Nearly every reading has up to six digits before the point and three behind it: three look-ups,
-  // and no branch that depends on its digits.
-  if (std::endian::native != std::endian::little || static_cast<unsigned>(decimals) > 3 ||
-      static_cast<std::uint64_t>(value) >= 1'000'000 * kPowers[static_cast<std::size_t>(decimals)])
-      [[unlikely]] {
+  if (!detail::is_short(value, decimals)) [[unlikely]] {
     return detail::write_any_decimal(out, value, decimals);
   }
-  const auto places = static_cast<std::size_t>(decimals);
-  const std::uint64_t whole = static_cast<std::uint64_t>(value) / kPowers[places];
-  const std::uint64_t thousands = whole / 1000;
-  const std::uint64_t rest = whole - 1000 * thousands;
-  const detail::DecimalTables& tables = detail::decimal_tables;
-  out = detail::put(out, tables.leading[thousands]);
-  out = detail::put(out, (thousands == 0 ? tables.lone : tables.following).data()[rest]);
-  if (decimals == 0) return out;
-  const std::uint64_t fraction = static_cast<std::uint64_t>(value) - kPowers[places] * whole;
-  const detail::Digits digits = tables.fraction[places][fraction];
-  *out = '.';
-  detail::put(out + 1, digits);
-  return out + (digits >> 24);
+  return detail::put(out, detail::short_decimal(value, decimals, '\0'));
 }
 
 // The same, appended to a string.

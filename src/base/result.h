@@ -11,13 +11,13 @@ namespace gpuscope::base {
 
 // What went wrong, coarse enough to decide on: an exit code, an HTTP status, whether to try again.
 enum class ErrorKind : std::uint8_t {
-  kInvalidArgument,     // the caller's words are off: show them, do not retry
-  kNotFound,            // a file, a GPU, a metric that is not there
-  kPermissionDenied,    // the operating system or the driver refused
-  kUnavailable,         // not now: a driver not loaded, a server down; a retry may help
-  kDeadlineExceeded,    // it did not answer in time
-  kAlreadyExists,       // somebody else holds it
-  kInternal,            // ours to mend
+  kInvalidArgument,   // the caller's words are off: show them, do not retry
+  kNotFound,          // a file, a GPU, a metric that is not there
+  kPermissionDenied,  // the operating system or the driver refused
+  kUnavailable,       // not now: a driver not loaded, a server down; a retry may help
+  kDeadlineExceeded,  // it did not answer in time
+  kAlreadyExists,     // somebody else holds it
+  kInternal,          // ours to mend
 };
 
 // The kind's name as it stands in logs, such as "invalid_argument".

@@ -9,8 +9,8 @@
 #include <string>
 #include <thread>
 
-#include "base/fake_clock.h"
 #include "base/allocation_count.h"
+#include "base/fake_clock.h"
 #include "collect/scripted_source.h"
 
 namespace gpuscope::collect {

@@ -4,24 +4,24 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "base/utf8.h"
 #include "http/negotiate.h"
 #include "http/server.h"
-#include "http/utf8.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace gpuscope::http;
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   if (const auto path = decode_path(text)) {
     for (const auto& segment : *path) {
-      if (!is_utf8(segment) || segment.find('\n') != segment.npos) std::abort();
+      if (!base::is_utf8(segment) || segment.find('\n') != segment.npos) std::abort();
     }
   }
   if (const auto query = decode_query(text)) {
     for (const auto& [name, value] : *query) {
-      if (!is_utf8(name) || !is_utf8(value)) std::abort();
+      if (!base::is_utf8(name) || !base::is_utf8(value)) std::abort();
     }
   }
   accepts_gzip(text);
-  if (!is_utf8(*error_response(400, text).body)) std::abort();
+  if (!base::is_utf8(*error_response(400, text).body)) std::abort();
   return 0;
 }

@@ -6,11 +6,11 @@
 #include <ostream>
 #include <string>
 
+#include "base/utf8.h"
 #include "http/negotiate.h"
 #include "http/request_parser.h"
 #include "http/response.h"
 #include "http/server.h"
-#include "http/utf8.h"
 
 namespace gpuscope::http {
 namespace {
@@ -86,11 +86,11 @@ TEST(ErrorResponse, IsJsonWhateverTheDetail) {
 
 TEST(Utf8, KnowsTheEdges) {
   for (const char* good : {"", "a", "é", "\u07ff", "\u0800", "\uffff", "\U0010ffff"}) {
-    EXPECT_TRUE(is_utf8(good)) << good;
+    EXPECT_TRUE(base::is_utf8(good)) << good;
   }
   for (const char* bad : {"\x80", "\xc1\xbf", "\xe0\x9f\xbf", "\xed\xa0\x80", "\xf0\x8f\xbf\xbf",
                           "\xf4\x90\x80\x80", "\xf5\x80\x80\x80", "\xe2\x82", "a\xe2"}) {
-    EXPECT_FALSE(is_utf8(bad)) << bad;
+    EXPECT_FALSE(base::is_utf8(bad)) << bad;
   }
 }
 

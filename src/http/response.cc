@@ -8,7 +8,7 @@
 #include <memory>
 #include <utility>
 
-#include "http/utf8.h"
+#include "base/utf8.h"
 
 namespace gpuscope::http {
 namespace {
@@ -94,7 +94,7 @@ void append_page_security(std::string& out, const Response& response) {
 void append_escaped(std::string& out, std::string_view text) {
   static constexpr std::string_view kHex = "0123456789abcdef";
   while (!text.empty()) {
-    const std::size_t length = utf8_char_length(text);
+    const std::size_t length = base::utf8_length(text);
     const auto first = static_cast<unsigned char>(text.front());
     if (length == 0) {
       out += "\xEF\xBF\xBD";

@@ -51,10 +51,10 @@ using Handler = std::function<std::optional<Response>(const Request&)>;
 
 struct Options {
   std::string host = "127.0.0.1";
-  std::uint16_t port = 9555;                 // 0: any free one, see Server::port()
-  std::size_t max_connections = 1024;        // over that: 503
-  std::size_t max_header_bytes = 16 * 1024;  // over that: 431
-  std::size_t max_body_bytes = 1024 * 1024;  // over that: 413
+  std::uint16_t port = 9555;               // 0: any free one, see Server::port()
+  std::size_t max_connections = 1024;      // over that: 503
+  std::size_t max_header_bytes = 16'384;   // over that: 431
+  std::size_t max_body_bytes = 1'048'576;  // over that: 413
   // Each is kept to within a second, or a quarter of the shortest of them where that is less.
   std::chrono::milliseconds header_timeout{10'000};  // for the header, and again for the body
   std::chrono::milliseconds idle_timeout{75'000};    // a kept-alive connection without a request

@@ -6,8 +6,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/utf8.h"
 #include "http/server.h"
-#include "http/utf8.h"
 
 namespace gpuscope::http {
 namespace {
@@ -37,7 +37,7 @@ std::optional<std::string> decode(std::string_view text, bool plus_is_blank) {
       out += text[i];
     }
   }
-  if (!is_utf8(out)) return std::nullopt;
+  if (!base::is_utf8(out)) return std::nullopt;
   return out;
 }
 

@@ -349,69 +349,104 @@ std::optional<Metric> find_metric(std::string_view key) {
 
 std::string_view unit_symbol(Unit unit) {
   switch (unit) {
-    case kPercent: return "%";
-    case kBytes: return "B";
-    case kBytesPerSecond: return "B/s";
-    case kCelsius: return "°C";
-    case kWatts: return "W";
-    case kJoules: return "J";
-    case kMegahertz: return "MHz";
-    case kSeconds: return "s";
-    case kRpm: return "rpm";
+    case kPercent:
+      return "%";
+    case kBytes:
+      return "B";
+    case kBytesPerSecond:
+      return "B/s";
+    case kCelsius:
+      return "°C";
+    case kWatts:
+      return "W";
+    case kJoules:
+      return "J";
+    case kMegahertz:
+      return "MHz";
+    case kSeconds:
+      return "s";
+    case kRpm:
+      return "rpm";
     case kCount:
     case kFlag:
     case kState:
     case kGeneration:
-    case kLanes: return "";
+    case kLanes:
+      return "";
   }
   return "";
 }
 
 std::string_view unit_name(Unit unit) {
   switch (unit) {
-    case kPercent: return "percent";
-    case kBytes: return "bytes";
-    case kBytesPerSecond: return "bytes per second";
-    case kCelsius: return "degrees Celsius";
-    case kWatts: return "watts";
-    case kJoules: return "joules";
-    case kMegahertz: return "megahertz";
-    case kSeconds: return "seconds";
-    case kRpm: return "revolutions per minute";
-    case kCount: return "count";
-    case kFlag: return "0 or 1";
-    case kState: return "state";
-    case kGeneration: return "generation";
-    case kLanes: return "lanes";
+    case kPercent:
+      return "percent";
+    case kBytes:
+      return "bytes";
+    case kBytesPerSecond:
+      return "bytes per second";
+    case kCelsius:
+      return "degrees Celsius";
+    case kWatts:
+      return "watts";
+    case kJoules:
+      return "joules";
+    case kMegahertz:
+      return "megahertz";
+    case kSeconds:
+      return "seconds";
+    case kRpm:
+      return "revolutions per minute";
+    case kCount:
+      return "count";
+    case kFlag:
+      return "0 or 1";
+    case kState:
+      return "state";
+    case kGeneration:
+      return "generation";
+    case kLanes:
+      return "lanes";
   }
   return "";
 }
 
 std::string_view kind_name(Kind kind) {
   switch (kind) {
-    case Kind::kGauge: return "gauge";
-    case Kind::kCounter: return "counter";
-    case Kind::kState: return "state";
+    case Kind::kGauge:
+      return "gauge";
+    case Kind::kCounter:
+      return "counter";
+    case Kind::kState:
+      return "state";
   }
   return "";
 }
 
 std::string_view cadence_name(Cadence cadence) {
   switch (cadence) {
-    case kTick: return "every tick";
-    case kSlow: return "every few seconds";
-    case kOnce: return "once";
+    case kTick:
+      return "every tick";
+    case kSlow:
+      return "every few seconds";
+    case kOnce:
+      return "once";
   }
   return "";
 }
 
 std::string_view entity_name(Entity entity) {
   switch (entity) {
-    case Entity::kGpu: return "GPU";
-    case Entity::kFan: return "fan";
-    case Entity::kLink: return "NVLink";
-    case Entity::kMigInstance: return "MIG instance";
-    case Entity::kProcess: return "process";
+    case Entity::kGpu:
+      return "GPU";
+    case Entity::kFan:
+      return "fan";
+    case Entity::kLink:
+      return "NVLink";
+    case Entity::kMigInstance:
+      return "MIG instance";
+    case Entity::kProcess:
+      return "process";
   }
   return "";
 }

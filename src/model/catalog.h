@@ -1,6 +1,6 @@
 // The metric catalogue: one row per metric, and one per text fact. Every output (exposition, JSON,
-// CSV, history, screens, docs/metrics.md) is made from these tables; adding a metric is one row here
-// and one line in each source that has it.
+// CSV, history, screens, docs/metrics.md) is made from these tables; adding a metric is one row
+// here and one line in each source that has it.
 #pragma once
 
 #include <array>
@@ -16,10 +16,19 @@ namespace gpuscope::model {
 enum class Entity : std::uint8_t { kGpu, kFan, kLink, kMigInstance, kProcess };
 inline constexpr int kEntityCount = 5;
 
-// The base unit of a metric's value, after its decimals: a Power reading of 46100 with 3 decimals is
-// 46.1 watts.
+// The base unit of a metric's value, after its decimals: a Power reading of 46100 with 3 decimals
+// is 46.1 watts.
 enum class Unit : std::uint8_t {
-  kPercent, kBytes, kBytesPerSecond, kCelsius, kWatts, kJoules, kMegahertz, kSeconds, kRpm, kCount,
+  kPercent,
+  kBytes,
+  kBytesPerSecond,
+  kCelsius,
+  kWatts,
+  kJoules,
+  kMegahertz,
+  kSeconds,
+  kRpm,
+  kCount,
   kFlag,        // 0 or 1
   kState,       // a small number with a meaning of its own
   kGeneration,  // of PCIe or NVLink

@@ -24,8 +24,8 @@ std::string render() {
          "A value that a card cannot give is absent, with its reason (`unsupported`, `denied`, "
          "`failed`, `timed_out`, `gone`, `not_yet`); it is never 0.\n"
          "*Step* is the smallest difference that is kept.\n";
-  for (const Entity entity : {Entity::kGpu, Entity::kFan, Entity::kLink, Entity::kMigInstance,
-                              Entity::kProcess}) {
+  for (const Entity entity :
+       {Entity::kGpu, Entity::kFan, Entity::kLink, Entity::kMigInstance, Entity::kProcess}) {
     out << "\n## Per " << entity_name(entity)
         << "\n\n| key | what it says | unit | step | kind | read |\n|---|---|---|---|---|---|\n";
     for (const MetricInfo& row : metrics(entity)) {
@@ -45,7 +45,8 @@ TEST(MetricsDoc, IsUpToDate) {
   std::ifstream file(path);
   std::stringstream text;
   text << file.rdbuf();
-  EXPECT_EQ(text.str(), render()) << "docs/metrics.md is stale: run model_test with UPDATE_GOLDEN=1";
+  EXPECT_EQ(text.str(), render())
+      << "docs/metrics.md is stale: run model_test with UPDATE_GOLDEN=1";
 }
 
 }  // namespace

@@ -46,9 +46,7 @@ constexpr std::array kGpuMetricLabels{
 
 Naming gpu_metric_naming() { return {kGpuMetricFamilies, kGpuMetricLabels}; }
 
-std::string_view prometheus_type(Kind kind) {
-  return kind == Kind::kCounter ? "counter" : "gauge";
-}
+std::string_view prometheus_type(Kind kind) { return kind == Kind::kCounter ? "counter" : "gauge"; }
 
 int decimals(const Family& family) {
   if (!family.metric) return 0;

@@ -30,8 +30,8 @@ class Source {
 
   // Reads one device into `out`, which holds what the last read of the same device left there (so
   // slow values may simply stay). Calls for different devices may run at once; calls for one device
-  // never do. Never fails as a whole: what could not be read is absent with its reason, and a device
-  // that is gone is marked kGone. `tick` is the sampler's time stamp.
+  // never do. Never fails as a whole: what could not be read is absent with its reason, and a
+  // device that is gone is marked kGone. `tick` is the sampler's time stamp.
   virtual void read(std::size_t device, base::WallTime tick, DeviceSample& out) = 0;
 
   // True once the driver itself went away (unloaded, updated): the sampler then calls open() again,

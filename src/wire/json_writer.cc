@@ -3,7 +3,7 @@
 #include <cstddef>
 
 #include "base/decimal.h"
-#include "wire/utf8.h"
+#include "base/utf8.h"
 
 namespace gpuscope::wire {
 namespace {
@@ -120,11 +120,11 @@ void JsonWriter::append_quoted(std::string_view text) {
       out_ += c;
     } else if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) {
       append_control(out_, c);
-    } else if (const std::size_t sequence = utf8_length(text); sequence > 0) {
+    } else if (const std::size_t sequence = base::utf8_length(text); sequence > 0) {
       length = sequence;
       out_.append(text.substr(0, sequence));
     } else {
-      out_ += kReplacement;
+      out_ += base::kReplacement;
     }
     text.remove_prefix(length);
   }

@@ -1,13 +1,14 @@
 #include "wire/prometheus_text.h"
 
 #include <algorithm>
+#include <array>
 #include <cstdint>
 #include <cstring>
 #include <span>
 #include <type_traits>
 
 #include "base/decimal.h"
-#include "wire/utf8.h"
+#include "base/utf8.h"
 
 namespace gpuscope::wire {
 namespace {
@@ -36,10 +37,10 @@ inline void copy_chunks(char* out, const char* in, std::size_t length) {
 
 void append_label_value(std::string& out, std::string_view text) {
   while (!text.empty()) {
-    const std::size_t length = utf8_length(text);
+    const std::size_t length = base::utf8_length(text);
     const char c = text.front();
     if (length == 0) {
-      out += kReplacement;
+      out += base::kReplacement;
     } else if (c == '\\' || c == '"') {
       out += '\\';
       out += c;
@@ -84,21 +85,59 @@ struct PrometheusText::Lines {
     }
   }
 
+  // Numbers first, some lines of them, then the lines: where a line ends depends on its number, and
+  // numbers made in the same loop would each wait for the one before.
   template <typename ReadingOf, typename Decimals>
   char* write(char* out, ReadingOf reading_of, Decimals decimals) const {
+    std::array<Number, kBatch> numbers;
+    for (std::size_t begin = 0; begin < slots.size(); begin += kBatch) {
+      const std::size_t count = std::min(kBatch, slots.size() - begin);
+      for (std::size_t i = 0; i < count; ++i) {
+        const model::Reading reading = reading_of(begin + i);
+        if (!reading.present()) {
+          numbers[i].text.length = 0;
+        } else if (base::detail::is_short(reading.value, decimals)) [[likely]] {
+          numbers[i].text = base::detail::short_decimal(reading.value, decimals, '\n');
+        } else {
+          numbers[i] = {{0, 0, kLong}, reading.value};
+        }
+      }
+      out = join(out, begin, std::span(numbers).first(count));
+    }
+    return out;
+  }
+
+ private:
+  static constexpr std::size_t kBatch = 16;
+  static constexpr std::uint32_t kLong = ~0U;  // a length: the value does not fit a ShortText
+
+  // The end of a line. Length 0: there is no such line.
+  struct Number {
+    base::detail::ShortText text;
+    std::int64_t value;  // where it is kLong
+  };
+
+  char* join(char* out, std::size_t begin, std::span<const Number> numbers) const {
     const char* name = family.name.data();
     const std::size_t name_length = family.name_length;
-    const char* slot_labels = labels;
+    const char* slot_labels = labels + begin * stride;
     const std::size_t slot_stride = stride;
-    for (std::size_t gpu = 0; gpu < slots.size(); ++gpu, slot_labels += slot_stride) {
-      const model::Reading reading = reading_of(gpu);
-      if (!reading.present()) continue;
-      copy_chunks(out, name, name_length);
-      out += name_length;
-      const std::size_t length = slots[gpu].length;
-      copy_chunks(out, slot_labels, length);
-      out = base::write_decimal(out + length, reading.value, decimals);
-      *out++ = '\n';
+    const Slot* slot = slots.data() + begin;
+    for (const Number& number : numbers) {
+      if (number.text.length != 0) [[likely]] {
+        copy_chunks(out, name, name_length);
+        out += name_length;
+        copy_chunks(out, slot_labels, slot->length);
+        out += slot->length;
+        if (number.text.length != kLong) [[likely]] {
+          out = base::detail::put(out, number.text);
+        } else {
+          out = base::write_decimal(out, number.value, family.decimals);
+          *out++ = '\n';
+        }
+      }
+      slot_labels += slot_stride;
+      ++slot;
     }
     return out;
   }

@@ -5,13 +5,13 @@
 #include <cstdint>
 #include <string_view>
 
-namespace gpuscope::wire {
+namespace gpuscope::base {
 
 // What stands for a byte that is not UTF-8: U+FFFD.
 inline constexpr std::string_view kReplacement = "\xef\xbf\xbd";
 
 // The length of the UTF-8 sequence at the front of `text` (not empty), or 0 when its first byte
-// begins none: overlong forms, surrogates and what lies beyond U+10FFFF are none.
+// begins none: overlong forms, surrogates and what lies beyond U+10FFFF are none (RFC 3629).
 constexpr std::size_t utf8_length(std::string_view text) {
   const auto byte = [&](std::size_t i) { return static_cast<std::uint8_t>(text[i]); };
   const auto tail = [&](std::size_t i) { return i < text.size() && (byte(i) & 0xc0) == 0x80; };
@@ -26,4 +26,13 @@ constexpr std::size_t utf8_length(std::string_view text) {
   return tail(3) ? 4 : 0;
 }
 
-}  // namespace gpuscope::wire
+constexpr bool is_utf8(std::string_view text) {
+  while (!text.empty()) {
+    const std::size_t length = utf8_length(text);
+    if (length == 0) return false;
+    text.remove_prefix(length);
+  }
+  return true;
+}
+
+}  // namespace gpuscope::base
