@@ -1,5 +1,5 @@
-// The least that a GPU agent can do: twelve NVML calls per GPU and tick, text by snprintf, one scraper
-// at a time. The floor that bench/agent/run holds the real agent against.
+// The least that a GPU agent can do: twelve NVML calls per GPU and tick, text by snprintf, one
+// scraper at a time. The floor that bench/agent/run holds the real agent against.
 //   bench_floor_agent PORT INTERVAL_MS
 #include <arpa/inet.h>
 #include <dlfcn.h>
@@ -40,9 +40,12 @@ struct Calls {
         temperature(nvml.symbol<int (*)(Device, int, unsigned*)>("nvmlDeviceGetTemperature")),
         clock(nvml.symbol<int (*)(Device, int, unsigned*)>("nvmlDeviceGetClockInfo")),
         memory(nvml.symbol<int (*)(Device, unsigned long long*)>("nvmlDeviceGetMemoryInfo")),
-        encoder(nvml.symbol<int (*)(Device, unsigned*, unsigned*)>("nvmlDeviceGetEncoderUtilization")),
-        decoder(nvml.symbol<int (*)(Device, unsigned*, unsigned*)>("nvmlDeviceGetDecoderUtilization")),
-        energy(nvml.symbol<int (*)(Device, unsigned long long*)>("nvmlDeviceGetTotalEnergyConsumption")) {}
+        encoder(
+            nvml.symbol<int (*)(Device, unsigned*, unsigned*)>("nvmlDeviceGetEncoderUtilization")),
+        decoder(
+            nvml.symbol<int (*)(Device, unsigned*, unsigned*)>("nvmlDeviceGetDecoderUtilization")),
+        energy(nvml.symbol<int (*)(Device, unsigned long long*)>(
+            "nvmlDeviceGetTotalEnergyConsumption")) {}
   int (*utilization)(Device, unsigned*);
   int (*power)(Device, unsigned*);
   int (*temperature)(Device, int, unsigned*);
@@ -69,19 +72,22 @@ void sample(const Calls& calls, const std::vector<Device>& devices, std::string&
     calls.utilization(device, utilization.data());
     calls.power(device, &power);
     calls.temperature(device, 0, &temperature);
-    for (int kind = 0; kind < 4; ++kind) calls.clock(device, kind, &clocks[static_cast<std::size_t>(kind)]);
+    for (int kind = 0; kind < 4; ++kind)
+      calls.clock(device, kind, &clocks[static_cast<std::size_t>(kind)]);
     calls.memory(device, memory.data());
     calls.encoder(device, &encoder, &period);
     calls.decoder(device, &decoder, &period);
     calls.energy(device, &energy);
     std::array<char, 2048> text{};
-    const int length = std::snprintf(
-        text.data(), text.size(),
-        "u{gpu=\"%zu\"} %u\nm{gpu=\"%zu\"} %u\np{gpu=\"%zu\"} %.3f\nt{gpu=\"%zu\"} %u\ng{gpu=\"%zu\"} %u\n"
-        "s{gpu=\"%zu\"} %u\nf{gpu=\"%zu\"} %u\nv{gpu=\"%zu\"} %u\nb{gpu=\"%zu\"} %llu\ne{gpu=\"%zu\"} %u\n"
-        "d{gpu=\"%zu\"} %u\nj{gpu=\"%zu\"} %llu\n",
-        i, utilization[0], i, utilization[1], i, power / 1000.0, i, temperature, i, clocks[0], i,
-        clocks[1], i, clocks[2], i, clocks[3], i, memory[2], i, encoder, i, decoder, i, energy);
+    const int length = std::snprintf(text.data(), text.size(),
+                                     "u{gpu=\"%zu\"} %u\nm{gpu=\"%zu\"} %u\np{gpu=\"%zu\"} "
+                                     "%.3f\nt{gpu=\"%zu\"} %u\ng{gpu=\"%zu\"} %u\n"
+                                     "s{gpu=\"%zu\"} %u\nf{gpu=\"%zu\"} %u\nv{gpu=\"%zu\"} "
+                                     "%u\nb{gpu=\"%zu\"} %llu\ne{gpu=\"%zu\"} %u\n"
+                                     "d{gpu=\"%zu\"} %u\nj{gpu=\"%zu\"} %llu\n",
+                                     i, utilization[0], i, utilization[1], i, power / 1000.0, i,
+                                     temperature, i, clocks[0], i, clocks[1], i, clocks[2], i,
+                                     clocks[3], i, memory[2], i, encoder, i, decoder, i, energy);
     body.append(text.data(), static_cast<std::size_t>(length));
   }
 }
@@ -92,7 +98,8 @@ void answer(int listener, const std::string& body) {
   std::array<char, 4096> request{};
   if (recv(client, request.data(), request.size(), 0) > 0) {
     const std::string head =
-        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) + "\r\n\r\n";
+        "HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: " + std::to_string(body.size()) +
+        "\r\n\r\n";
     send(client, head.data(), head.size(), MSG_MORE | MSG_NOSIGNAL);
     send(client, body.data(), body.size(), MSG_NOSIGNAL);
   }
@@ -107,7 +114,8 @@ int listen_on(int port) {
   address.sin_family = AF_INET;
   address.sin_port = htons(static_cast<std::uint16_t>(port));
   address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 || listen(listener, 16) != 0) {
+  if (bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
+      listen(listener, 16) != 0) {
     std::perror("bench_floor_agent: cannot listen");
     std::exit(1);
   }

@@ -1,6 +1,6 @@
-// The least that answering HTTP can cost: one thread, epoll, one receive and one send per request, the
-// whole response made beforehand. It reads no header, keeps no limit and no time: a floor to measure
-// against, not a server.
+// The least that answering HTTP can cost: one thread, epoll, one receive and one send per request,
+// the whole response made beforehand. It reads no header, keeps no limit and no time: a floor to
+// measure against, not a server.
 //
 //     bench_floor_http BODY_FILE     prints its port
 #include <arpa/inet.h>

@@ -30,7 +30,8 @@ int main(int argc, char** argv) {
   http::Options options;
   options.port = 0;
   auto server = http::Server::listen(
-      options, [plain = read_file(argv[1]), gzip = read_file(argv[2])](const http::Request& request) {
+      options,
+      [plain = read_file(argv[1]), gzip = read_file(argv[2])](const http::Request& request) {
         return http::Response{.content_type = "text/plain; version=0.0.4; charset=utf-8",
                               .body = request.accepts_gzip ? gzip : plain,
                               .gzip = request.accepts_gzip,
