@@ -13,15 +13,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   if (const auto path = decode_path(text)) {
     for (const auto& segment : *path) {
-      if (!base::is_utf8(segment) || segment.find('\n') != segment.npos) std::abort();
+      if (!gpuscope::base::is_utf8(segment) || segment.find('\n') != segment.npos) std::abort();
     }
   }
   if (const auto query = decode_query(text)) {
     for (const auto& [name, value] : *query) {
-      if (!base::is_utf8(name) || !base::is_utf8(value)) std::abort();
+      if (!gpuscope::base::is_utf8(name) || !gpuscope::base::is_utf8(value)) std::abort();
     }
   }
   accepts_gzip(text);
-  if (!base::is_utf8(*error_response(400, text).body)) std::abort();
+  if (!gpuscope::base::is_utf8(*error_response(400, text).body)) std::abort();
   return 0;
 }
