@@ -37,12 +37,13 @@ class Collector::Impl {
   View view(std::string_view method);
   View peek(std::string_view method) const;
   std::vector<std::string> running() const;
+  void add_sink(model::SampleSink& sink);
   void start();
   void stop();
   const std::string& primary() const { return primary_; }
 
  private:
-  base::Result<std::unique_ptr<Sampler>> start_sampler(const std::string& method);
+  base::Result<std::unique_ptr<Sampler>> start_sampler(const std::string& method) REQUIRES(mutex_);
 
   base::Clock& clock_;
   const Options options_;
@@ -51,6 +52,7 @@ class Collector::Impl {
 
   mutable base::Mutex mutex_;
   bool stopped_ GUARDED_BY(mutex_) = false;
+  std::vector<model::SampleSink*> sinks_ GUARDED_BY(mutex_);
   std::map<std::string, std::unique_ptr<Sampler>, std::less<>> samplers_ GUARDED_BY(mutex_);
   // Ended for want of use, and perhaps still waiting for a device.
   std::vector<std::unique_ptr<Sampler>> leaving_ GUARDED_BY(mutex_);
@@ -82,8 +84,11 @@ View Collector::Impl::view(std::string_view method) {
 base::Result<std::unique_ptr<Sampler>> Collector::Impl::start_sampler(const std::string& method) {
   auto source = factory_(method);
   if (!source) return std::unexpected(std::move(source.error()));
-  Sampler::Options options{options_.interval, options_.device_deadline, options_.idle_stop};
-  if (method == primary_) options.idle_stop.reset();
+  Sampler::Options options{options_.interval, options_.device_deadline, options_.idle_stop, {}};
+  if (method == primary_) {
+    options.idle_stop.reset();
+    options.sinks = sinks_;
+  }
   return Sampler::start(clock_, options, method, std::move(*source));
 }
 
@@ -102,6 +107,11 @@ std::vector<std::string> Collector::Impl::running() const {
     if (sampler->alive()) names.push_back(name);
   }
   return names;
+}
+
+void Collector::Impl::add_sink(model::SampleSink& sink) {
+  MutexLock lock(mutex_);
+  sinks_.push_back(&sink);
 }
 
 void Collector::Impl::start() {
@@ -140,6 +150,7 @@ Collector::Collector(base::Clock& clock, const Options& options, std::string pri
 
 Collector::~Collector() { stop(); }
 
+void Collector::add_sink(model::SampleSink& sink) { impl_->add_sink(sink); }
 void Collector::start() { impl_->start(); }
 void Collector::stop() { impl_->stop(); }
 const std::string& Collector::primary() const { return impl_->primary(); }

@@ -12,6 +12,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "model/sample_sink.h"
 #include "model/snapshot.h"
 #include "model/source.h"
 
@@ -66,6 +67,9 @@ class Collector {
   Collector(const Collector&) = delete;
   Collector& operator=(const Collector&) = delete;
 
+  // Gives `sink` every tick of the primary method from start() on; it must outlive the collector.
+  // To be called before start().
+  void add_sink(model::SampleSink& sink);
   void start();
   // Stops and joins every sampler, in two seconds at most: a thread stuck in the kernel is left
   // behind with all that it may still touch. Idempotent. From then on view() fails.

@@ -8,6 +8,8 @@
 #include <memory>
 #include <string>
 #include <thread>
+#include <utility>
+#include <vector>
 
 #include "base/allocation_count.h"
 #include "base/fake_clock.h"
@@ -24,6 +26,27 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 
 constexpr seconds kInterval{1};
+
+// Keeps what it is given, or the last of it alone.
+class Keeper final : public model::SampleSink {
+ public:
+  explicit Keeper(bool last_only = false) : last_only_(last_only) {}
+
+  void take(std::shared_ptr<const model::Snapshot> snapshot) override {
+    base::MutexLock lock(mutex_);
+    if (last_only_) kept_.clear();
+    kept_.push_back(std::move(snapshot));
+  }
+  std::vector<std::shared_ptr<const model::Snapshot>> kept() const {
+    base::MutexLock lock(mutex_);
+    return kept_;
+  }
+
+ private:
+  const bool last_only_;
+  mutable base::Mutex mutex_;
+  std::vector<std::shared_ptr<const model::Snapshot>> kept_ GUARDED_BY(mutex_);
+};
 
 class CollectorTest : public testing::Test {
  protected:
@@ -85,6 +108,7 @@ class CollectorTest : public testing::Test {
   base::FakeClock clock_;
   std::map<std::string, std::shared_ptr<Script>> scripts_;
   std::atomic<int> made_ = 0;
+  Keeper last_{/*last_only=*/true};
   std::unique_ptr<Collector> collector_;
 };
 
@@ -195,6 +219,38 @@ TEST_F(CollectorTest, ADriverThatWentAwayTakesItsDataWithItAndIsOpenedAgain) {
   EXPECT_GE(script->opens(), 2);
 }
 
+TEST_F(CollectorTest, SinksGetEveryTickOfThePrimaryAndNoOther) {
+  const auto script = add("primary");
+  add("other");
+  Keeper first;
+  Keeper second;
+  collector().add_sink(first);
+  collector().add_sink(second);
+  collector().start();
+  collector().view("other");
+  wait_for_ticks(1);
+  wait_for_ticks(1, "other");
+  run_ticks(20);
+  // A driver that went away and came back does not end it.
+  script->lose_driver(true);
+  clock_.advance(kInterval);
+  eventually([&] { return status().state == SourceState::kFailed; });
+  eventually([&] {
+    clock_.advance(milliseconds{100});
+    return status().state == SourceState::kRunning;
+  });
+  stop_in_time();
+  const auto kept = first.kept();
+  ASSERT_GE(kept.size(), 22U);
+  EXPECT_EQ(second.kept(), kept);
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    // In order, none twice, and what is held is not written over.
+    EXPECT_EQ(kept[i]->sequence, i + 1);
+    EXPECT_EQ(kept[i]->devices[0].at(Metric::kTemperature).value, static_cast<int>(i + 1));
+  }
+  EXPECT_NE(kept.front()->inventory, kept.back()->inventory);
+}
+
 TEST_F(CollectorTest, AnOpenThatHangsBlocksNeitherViewNorStop) {
   const auto script = add("primary");
   script->hang_open();
@@ -277,6 +333,7 @@ class SteadyState : public CollectorTest, public testing::WithParamInterface<boo
 
 TEST_P(SteadyState, AllocatesNothing) {
   add("primary", 8, GetParam());
+  collector().add_sink(last_);
   collector().start();
   wait_for_ticks(1);
   run_ticks(20);

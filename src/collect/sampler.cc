@@ -44,7 +44,7 @@ class Sampler::Core {
 
  private:
   void sample(MachineReader& reader);
-  void publish(MachineReader::Reading reading, microseconds took, std::uint64_t missed);
+  void publish(const MachineReader::Reading& reading, microseconds took, std::uint64_t missed);
   void fail(base::Error error);
   // Both return false when it is time to end.
   bool pause_until(SteadyTime deadline);
@@ -111,15 +111,16 @@ void Sampler::Core::sample(MachineReader& reader) {
     if (stopping()) return;
     const SteadyTime ended = clock_.steady_now();
     missed += schedule.end(ended);
-    publish(std::move(reading), duration_cast<microseconds>(ended - begun), missed);
+    publish(reading, duration_cast<microseconds>(ended - begun), missed);
     missed = 0;
+    for (model::SampleSink* sink : options_.sinks) sink->take(reading.snapshot);
   }
 }
 
-void Sampler::Core::publish(MachineReader::Reading reading, microseconds took,
+void Sampler::Core::publish(const MachineReader::Reading& reading, microseconds took,
                             std::uint64_t missed) {
   MutexLock lock(mutex_);
-  view_.snapshot = std::move(reading.snapshot);
+  view_.snapshot = reading.snapshot;
   view_.status.state = SourceState::kRunning;
   view_.status.ticks += 1;
   view_.status.missed_ticks += missed;

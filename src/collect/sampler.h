@@ -7,10 +7,12 @@
 #include <optional>
 #include <string>
 #include <thread>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/result.h"
 #include "collect/collector.h"
+#include "model/sample_sink.h"
 #include "model/source.h"
 
 namespace gpuscope::collect {
@@ -23,6 +25,9 @@ class Sampler {
     std::chrono::milliseconds device_deadline{800};  // below the interval
     // Ends by itself after this long without a use(). None: never.
     std::optional<std::chrono::seconds> idle_stop;
+    // Each is given every tick, in this order; they outlive the sampler. One that was left behind
+    // gives them nothing any more.
+    std::vector<model::SampleSink*> sinks;
   };
 
   // `clock` must outlive the sampler; if it is ever left behind, the process.
