@@ -41,4 +41,26 @@ nvmlReturn_t give_metric(Gpu& gpu, model::Metric metric, T* out) {
   return give_reading(metric, gpu.reading(metric), out);
 }
 
+// Two readings of one instant.
+template <typename T>
+nvmlReturn_t give_pair(const Entry& entry, nvmlDevice_t device, model::Metric one, T* first,
+                       model::Metric other, T* second) {
+  return entry.device(device, [&](Gpu& gpu) {
+    return gpu.sample([&](const model::DeviceSample& now, base::WallTime) {
+      if (second == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
+      const nvmlReturn_t code = give_reading(one, now.at(one), first);
+      return code != NVML_SUCCESS ? code : give_reading(other, now.at(other), second);
+    });
+  });
+}
+
+// A whole NVML function: one reading, straight.
+// NOLINTBEGIN(bugprone-macro-parentheses): a type takes no parentheses.
+#define GPUSCOPE_READING(function, type, metric)                                          \
+  nvmlReturn_t function(nvmlDevice_t device, type* out) {                                 \
+    static const Entry entry{__func__};                                                   \
+    return entry.device(device, [&](Gpu& gpu) { return give_metric(gpu, metric, out); }); \
+  }
+// NOLINTEND(bugprone-macro-parentheses)
+
 }  // namespace gpuscope::simulated
