@@ -22,6 +22,8 @@ constexpr std::chrono::milliseconds kPollPeriod{20};
 // For how long a closing connection still takes what the client sends: a close with bytes unread
 // would reset the connection, and the answer could be lost with it.
 constexpr std::chrono::milliseconds kDrainTime{1000};
+// What the kernel keeps for a listener that is slow; the rest waits in unsent_, shared by all.
+constexpr int kStreamSendBuffer = 262'144;
 
 bool is_loopback(const asio::ip::address& address) {
   if (!address.is_v6()) return address.is_loopback();
@@ -127,6 +129,8 @@ bool Connection::begin_request() {
   request_.path = std::move(*path);
   request_.query = std::move(*query);
   request_.accept = message.accept;
+  request_.host = message.host;
+  request_.origin = message.origin;
   request_.body = message.body;
   request_.accepts_gzip = accepts_gzip(message.accept_encoding);
   request_.waited = std::chrono::milliseconds{0};
@@ -143,12 +147,18 @@ bool Connection::ask() {
     count(context_.counters.handler_failures);
     answer = error_response(500, "an error of this program's own; please report it");
   }
-  if (!answer && context_.stopping) answer = error_response(503, "shutting down");
+  if (context_.stopping && (!answer || answer->stream)) {
+    answer = error_response(503, "shutting down");
+  }
   if (!answer) {
     poll_later();
     return false;
   }
   response_ = std::move(*answer);
+  if (response_.stream && context_.listeners >= context_.options.max_streams) {
+    fail(error_response(
+        503, "too many listeners: the limit is " + std::to_string(context_.options.max_streams)));
+  }
   return true;
 }
 
@@ -180,9 +190,17 @@ bool Connection::peer_is_there() {
 
 bool Connection::send() {
   head_.clear();
-  append_head(
-      head_, response_,
-      {.keep_alive = keep_alive_, .http_1_0 = parser_.message().http_1_0, .date = context_.date});
+  const bool stream = response_.stream.has_value();
+  if (stream) keep_alive_ = false;
+  append_head(head_, response_,
+              {.keep_alive = keep_alive_,
+               .http_1_0 = parser_.message().http_1_0,
+               .stream = stream,
+               .date = context_.date});
+  if (stream && !head_only_) {
+    begin_stream();
+    return false;
+  }
   const bool body = !head_only_ && has_body(response_.status);
   total_ = head_.size() + (body ? response_.body->size() : 0);
   sent_ = 0;
@@ -210,6 +228,72 @@ bool Connection::transmit() {
     if (self->transmit() && self->next()) self->run();
   });
   return false;
+}
+
+void Connection::begin_stream() {
+  count(context_.counters.streams);
+  context_.listeners = context_.listeners + 1;
+  error_code ignored;
+  socket_.set_option(Socket::send_buffer_size(kStreamSendBuffer), ignored);
+  sent_ = 0;
+  unsent_.push_back(std::make_shared<const std::string>(std::move(head_)));
+  unsent_.push_back(std::move(response_.body));
+  unsent_bytes_ = unsent_[0]->size() + unsent_[1]->size();
+  state_ = State::kStreaming;
+  deadline_ = base::SteadyTime::max();
+  watch_peer();
+  flush();
+}
+
+// Sees it go. What it still says is of no interest.
+void Connection::watch_peer() {
+  buffer_.clear();
+  socket_.async_read_some(buffer_.prepare(kReadBytes),
+                          [self = shared_from_this()](const error_code& ec, std::size_t) {
+                            if (self->state_ != State::kStreaming) return;
+                            if (ec) return self->close();
+                            self->watch_peer();
+                          });
+}
+
+void Connection::offer(const Published& message) {
+  if (state_ != State::kStreaming || response_.stream->topic != message.topic ||
+      message.number <= response_.stream->after) {
+    return;
+  }
+  const Options& limits = context_.options;
+  if (!unsent_.empty() && (unsent_.size() >= limits.max_stream_messages ||
+                           unsent_bytes_ + message.bytes->size() > limits.max_stream_bytes)) {
+    count(context_.counters.streams_dropped);
+    return abort();
+  }
+  unsent_.push_back(message.bytes);
+  unsent_bytes_ += message.bytes->size();
+  if (!awaits_room_) flush();
+}
+
+// Gives the socket what it takes at once, and waits where it takes no more.
+void Connection::flush() {
+  error_code ec;
+  while (!unsent_.empty() && !ec) {
+    std::array<asio::const_buffer, 2> next{asio::buffer(*unsent_[0]) + sent_};
+    if (unsent_.size() > 1) next[1] = asio::buffer(*unsent_[1]);
+    sent_ += socket_.write_some(next, ec);
+    while (!unsent_.empty() && sent_ >= unsent_[0]->size()) {
+      sent_ -= unsent_[0]->size();
+      unsent_bytes_ -= unsent_[0]->size();
+      unsent_.pop_front();
+    }
+  }
+  deadline_ = base::SteadyTime::max();
+  if (unsent_.empty()) return;
+  if (ec != asio::error::would_block) return close();
+  deadline_ = context_.deadline(context_.options.write_timeout);
+  awaits_room_ = true;
+  socket_.async_wait(Socket::wait_write, [self = shared_from_this()](const error_code&) {
+    self->awaits_room_ = false;
+    if (self->state_ == State::kStreaming) self->flush();
+  });
 }
 
 bool Connection::next() {
@@ -251,7 +335,7 @@ void Connection::drain() {
 void Connection::check_deadline() {
   if (context_.now < deadline_) return;
   if (state_ != State::kDraining) count(context_.counters.timed_out);
-  if (state_ == State::kSending) {
+  if (state_ == State::kSending || state_ == State::kStreaming) {
     abort();
   } else if (state_ == State::kReading && parser_.state() != RequestParser::State::kIdle) {
     error_code ignored;
@@ -264,7 +348,7 @@ void Connection::check_deadline() {
 }
 
 void Connection::stop() {
-  if (state_ == State::kReading) close();
+  if (state_ == State::kReading || state_ == State::kStreaming) close();
   if (state_ == State::kPending) poll();
 }
 
@@ -276,6 +360,7 @@ void Connection::abort() {
 
 void Connection::close() {
   if (state_ == State::kClosed) return;
+  if (state_ == State::kStreaming) context_.listeners = context_.listeners - 1;
   state_ = State::kClosed;
   poll_timer_.cancel();
   error_code ignored;

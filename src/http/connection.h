@@ -6,6 +6,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <unordered_set>
@@ -32,6 +33,8 @@ struct AtomicCounters {
   std::atomic<std::uint64_t> timed_out{0};
   std::atomic<std::uint64_t> accept_failures{0};
   std::atomic<std::uint64_t> handler_failures{0};
+  std::atomic<std::uint64_t> streams{0};
+  std::atomic<std::uint64_t> streams_dropped{0};
 };
 inline void count(std::atomic<std::uint64_t>& counter) {
   counter.store(counter.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
@@ -47,6 +50,7 @@ struct Context {
   const base::SystemClock clock;
   AtomicCounters counters;
   std::unordered_set<std::shared_ptr<Connection>> open;
+  std::atomic<std::size_t> listeners{0};  // those of `open` that are streams; written as counters
   bool stopping = false;
   // One sweep per `sweep_period` closes what is overdue, so that no request pays for a timer. These
   // two are as of the last sweep.
@@ -58,6 +62,13 @@ struct Context {
   base::SteadyTime deadline(std::chrono::milliseconds timeout) const {
     return now + timeout + sweep_period;
   }
+};
+
+// One that a stream's listeners are sent.
+struct Published {
+  std::uint32_t topic;
+  std::uint64_t number;
+  std::shared_ptr<const std::string> bytes;
 };
 
 class Connection : public std::enable_shared_from_this<Connection> {
@@ -76,9 +87,11 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void stop();
   // Ends it now, whatever is left unsent.
   void abort();
+  // A message of a topic, for it if it listens.
+  void offer(const Published& message);
 
  private:
-  enum class State : std::uint8_t { kReading, kPending, kSending, kDraining, kClosed };
+  enum class State : std::uint8_t { kReading, kPending, kSending, kStreaming, kDraining, kClosed };
 
   // Goes on until the socket or the handler makes it wait.
   void run();
@@ -95,6 +108,9 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void poll();
   bool peer_is_there();
   bool transmit();
+  void begin_stream();
+  void watch_peer();
+  void flush();
   void fail(Response response);
   void drain();
   void close();
@@ -109,6 +125,10 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string head_;
   std::size_t sent_ = 0;  // of head_ and the body after it
   std::size_t total_ = 0;
+  // Of a stream: what has not been sent, sent_ counting into the first of it.
+  std::deque<std::shared_ptr<const std::string>> unsent_;
+  std::size_t unsent_bytes_ = 0;  // of all in unsent_, sent parts included
+  bool awaits_room_ = false;
   base::SteadyTime deadline_;
   base::SteadyTime pending_since_;
   State state_ = State::kReading;

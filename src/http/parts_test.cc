@@ -65,6 +65,28 @@ TEST(Request, FindsTheFirstValueOfAParameter) {
   EXPECT_EQ(request.query_value("other"), std::nullopt);
 }
 
+TEST(SameOrigin, IsThePageOfTheVeryHostAndPort) {
+  const auto same = [](const char* host, const char* origin) {
+    Request request;
+    request.host = host;
+    request.origin = origin;
+    return is_same_origin(request);
+  };
+  EXPECT_TRUE(same("gpu7:9555", ""));  // no page
+  EXPECT_TRUE(same("", ""));
+  EXPECT_TRUE(same("gpu7:9555", "http://gpu7:9555"));
+  EXPECT_TRUE(same("GPU7.example", "https://gpu7.EXAMPLE"));
+  EXPECT_TRUE(same("[::1]:9555", "http://[::1]:9555"));
+  EXPECT_FALSE(same("gpu7:9555", "http://gpu7"));
+  EXPECT_FALSE(same("gpu7:9555", "http://gpu7:95555"));
+  EXPECT_FALSE(same("gpu7:9555", "http://gpu7:955"));
+  EXPECT_FALSE(same("gpu7:9555", "http://evil/gpu7:9555"));
+  EXPECT_FALSE(same("gpu7:9555", "null"));
+  EXPECT_FALSE(same("gpu7:9555", "gpu7:9555"));
+  EXPECT_FALSE(same("gpu7:9555", "chrome-extension://gpu7:9555"));
+  EXPECT_FALSE(same("", "http://"));
+}
+
 TEST(AcceptsGzip, FollowsTheWeights) {
   for (const char* yes :
        {"gzip", "GZIP", "x-gzip", "deflate, gzip", "gzip;q=0.1", "gzip ; Q=1.000", "*", "*;q=0.5",
@@ -149,7 +171,7 @@ std::size_t feed(RequestParser& parser, std::string_view bytes, std::size_t step
 
 TEST(RequestParser, ReadsARequestHoweverItIsCut) {
   const std::string text =
-      "\r\nPOST /a?b=c HTTP/1.1\r\nHost: x\r\nAccept: a/b\r\nAccept: c/d\r\n"
+      "\r\nPOST /a?b=c HTTP/1.1\r\nHost: x\r\nOrigin: http://y\r\nAccept: a/b\r\nAccept: c/d\r\n"
       "Accept-Encoding: gzip\r\nTransfer-Encoding: chunked\r\n\r\n"
       "3\r\nabc\r\nA;e=f\r\n0123456789\r\n0\r\nTrailer: t\r\nHost: again\r\n\r\n";
   for (std::size_t step = 1; step <= text.size(); ++step) {
@@ -159,6 +181,8 @@ TEST(RequestParser, ReadsARequestHoweverItIsCut) {
     const Message& message = parser.message();
     EXPECT_EQ(message.method, "POST");
     EXPECT_EQ(message.target, "/a?b=c");
+    EXPECT_EQ(message.host, "x");
+    EXPECT_EQ(message.origin, "http://y");
     EXPECT_EQ(message.accept, "a/b, c/d");
     EXPECT_EQ(message.accept_encoding, "gzip");
     EXPECT_EQ(message.body, "abc0123456789");

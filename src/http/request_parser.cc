@@ -61,6 +61,10 @@ class RequestParser::Fields final : public beast::http::basic_parser<true> {
     using beast::http::field;
     if (name == field::host) {
       if (std::exchange(has_host_, true)) reject(400, "more than one Host field", ec);
+      message_.host = view(value);
+    } else if (name == field::origin) {
+      if (std::exchange(has_origin_, true)) reject(400, "more than one Origin field", ec);
+      message_.origin = view(value);
     } else if (name == field::accept) {
       append_to_list(message_.accept, view(value));
     } else if (name == field::accept_encoding) {
@@ -102,6 +106,7 @@ class RequestParser::Fields final : public beast::http::basic_parser<true> {
   Message& message_;
   bool header_done_ = false;
   bool has_host_ = false;
+  bool has_origin_ = false;
 };
 
 RequestParser::RequestParser(std::size_t max_header_bytes, std::size_t max_body_bytes)
@@ -116,8 +121,9 @@ RequestParser::~RequestParser() = default;
 void RequestParser::reset() {
   state_ = State::kIdle;
   header_bytes_ = 0;
-  for (std::string* text : {&message_.method, &message_.target, &message_.accept,
-                            &message_.accept_encoding, &message_.body}) {
+  for (std::string* text :
+       {&message_.method, &message_.target, &message_.accept, &message_.accept_encoding,
+        &message_.host, &message_.origin, &message_.body}) {
     text->clear();
   }
   message_.http_1_0 = false;

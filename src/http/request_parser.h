@@ -18,7 +18,9 @@ struct Message {
   std::string target;
   std::string accept;           // of several fields: joined with a comma
   std::string accept_encoding;  // the same
-  std::string body;             // without its chunks
+  std::string host;
+  std::string origin;
+  std::string body;  // without its chunks
   bool http_1_0 = false;
   bool keep_alive = true;
 };

@@ -131,8 +131,10 @@ void append_head(std::string& out, const Response& response, const Delivery& del
   if (has_body(response.status)) {
     out += "\r\nContent-Type: ";
     out += response.content_type;
-    out += "\r\nContent-Length: ";
-    append_number(out, response.body->size());
+    if (!delivery.stream) {
+      out += "\r\nContent-Length: ";
+      append_number(out, response.body->size());
+    }
     if (response.gzip) out += "\r\nContent-Encoding: gzip";
   }
   out += "\r\nVary: Accept-Encoding\r\nX-Content-Type-Options: nosniff\r\n";
@@ -179,12 +181,23 @@ Response error_response(int status, std::string_view detail) {
   return text_response(status, "application/json", std::move(body));
 }
 
+bool is_same_origin(const Request& request) {
+  if (request.origin.empty()) return true;
+  for (const std::string_view scheme : {"http://", "https://"}) {
+    if (same_name(request.origin.substr(0, scheme.size()), scheme)) {
+      return !request.host.empty() && same_name(request.origin.substr(scheme.size()), request.host);
+    }
+  }
+  return false;  // "null", a file, an extension
+}
+
 Response text_response(int status, std::string_view content_type, std::string body) {
   return Response{.status = status,
                   .content_type = content_type,
                   .body = std::make_shared<const std::string>(std::move(body)),
                   .gzip = false,
-                  .headers = {}};
+                  .headers = {},
+                  .stream = std::nullopt};
 }
 
 }  // namespace gpuscope::http

@@ -13,6 +13,7 @@ namespace gpuscope::http {
 struct Delivery {
   bool keep_alive = true;
   bool http_1_0 = false;  // the client's version; the answer is always HTTP/1.1
+  bool stream = false;    // the body ends with the connection
   std::string_view date;  // as http_date() gives it
 };
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <boost/asio/error.hpp>
 #include <boost/asio/io_context.hpp>
+#include <boost/asio/post.hpp>
 #include <string>
 #include <thread>
 #include <utility>
@@ -119,7 +120,19 @@ class BeastServer final : public Server {
             .bad_requests = now.bad_requests,
             .timed_out = now.timed_out,
             .accept_failures = now.accept_failures,
-            .handler_failures = now.handler_failures};
+            .handler_failures = now.handler_failures,
+            .streams = now.streams,
+            .streams_dropped = now.streams_dropped};
+  }
+
+  std::size_t listeners() const override { return context_.listeners; }
+
+  void publish(std::uint32_t topic, std::uint64_t number,
+               std::shared_ptr<const std::string> message) override {
+    asio::post(io_, [this, published = Published{topic, number, std::move(message)}] {
+      if (context_.stopping) return;
+      for (const auto& connection : open_connections()) connection->offer(published);
+    });
   }
 
  private:
@@ -186,9 +199,10 @@ class BeastServer final : public Server {
   void admit(tcp::socket socket) {
     count(context_.counters.connections);
     const std::size_t limit = context_.options.max_connections;
-    const bool full = context_.open.size() >= limit;
+    const std::size_t open = context_.open.size() - context_.listeners;
+    const bool full = open >= limit;
     if (full) count(context_.counters.refused);
-    if (context_.open.size() >= limit + kMaxRefusals) return;
+    if (open >= limit + kMaxRefusals) return;
     auto connection = std::make_shared<Connection>(std::move(socket), peer_, context_);
     context_.open.insert(connection);
     if (full) {

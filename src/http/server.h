@@ -1,5 +1,5 @@
-// An HTTP/1.1 server for documents that are already encoded. One thread; a response only sends
-// shared, immutable buffers.
+// An HTTP/1.1 server for documents that are already encoded, and for streams of them. One thread; a
+// response only sends shared, immutable buffers.
 #pragma once
 
 #include <chrono>
@@ -24,6 +24,8 @@ struct Request {
   std::vector<std::string> path;  // percent-decoded segments: "/gpu/list" is {"gpu", "list"}
   std::vector<std::pair<std::string, std::string>> query;  // decoded, in order
   std::string_view accept;
+  std::string_view host;    // "gpu7:9555"; empty only in HTTP/1.0
+  std::string_view origin;  // of the page that asks, "http://gpu7:9555"; empty: no browser, or GET
   std::string_view body;
   bool accepts_gzip = false;
   bool from_loopback = false;  // the peer's address
@@ -34,6 +36,13 @@ struct Request {
   std::optional<std::string_view> query_value(std::string_view name) const;
 };
 
+// Makes a response the beginning of a stream.
+struct Stream {
+  std::uint32_t topic = 0;  // the one that is listened to, see Server::publish()
+  // Messages with a number up to this one are not sent: what they say stands in the body.
+  std::uint64_t after = 0;
+};
+
 // The server adds Date, Content-Length, Connection, Vary: Accept-Encoding and what keeps a browser
 // from guessing; to text/html also a Content-Security-Policy, unless `headers` has one.
 struct Response {
@@ -42,6 +51,10 @@ struct Response {
   std::shared_ptr<const std::string> body;                        // never null
   bool gzip = false;                                              // `body` is gzip-compressed
   std::vector<std::pair<std::string_view, std::string>> headers;  // further ones, such as Allow
+  // Set: `body` (not compressed) is what the stream begins with, and what is published follows it,
+  // until the peer goes, falls behind, or the server stops. It has no length and ends with the
+  // connection. 503 instead where there are Options::max_streams already.
+  std::optional<Stream> stream = std::nullopt;
 };
 
 // Answers a request, or nullopt for "not yet": the server asks again every 20 ms, with `waited`
@@ -52,13 +65,17 @@ using Handler = std::function<std::optional<Response>(const Request&)>;
 struct Options {
   std::string host = "127.0.0.1";
   std::uint16_t port = 9555;               // 0: any free one, see Server::port()
-  std::size_t max_connections = 1024;      // over that: 503
+  std::size_t max_connections = 1024;      // without streams; over that: 503
   std::size_t max_header_bytes = 16'384;   // over that: 431
   std::size_t max_body_bytes = 1'048'576;  // over that: 413
   // Each is kept to within a second, or a quarter of the shortest of them where that is less.
   std::chrono::milliseconds header_timeout{10'000};  // for the header, and again for the body
   std::chrono::milliseconds idle_timeout{75'000};    // a kept-alive connection without a request
   std::chrono::milliseconds write_timeout{30'000};   // a reader that takes nothing for so long
+  std::size_t max_streams = 2000;                    // listeners of all topics
+  // A listener that is so far behind is dropped. One message may be as large as it likes.
+  std::size_t max_stream_messages = 16;
+  std::size_t max_stream_bytes = 4'194'304;
 };
 
 // What has happened since the server began to listen.
@@ -70,6 +87,8 @@ struct Counters {
   std::uint64_t timed_out = 0;         // connections that ran into one of the timeouts
   std::uint64_t accept_failures = 0;   // such as too many open files; tried again 100 ms later
   std::uint64_t handler_failures = 0;  // exceptions out of the handler, answered with 500
+  std::uint64_t streams = 0;           // responses that became one
+  std::uint64_t streams_dropped = 0;   // because the listener fell behind
 };
 
 class Server {
@@ -86,7 +105,17 @@ class Server {
   virtual void stop() = 0;
   // Any thread, any time.
   virtual Counters counters() const = 0;
+  // How many listen to streams now.
+  virtual std::size_t listeners() const = 0;
+  // Sends `message` to everybody who listens to `topic`, without waiting for any of them. Of one
+  // topic, numbers rise. The last share of the message may be dropped on the server's thread.
+  virtual void publish(std::uint32_t topic, std::uint64_t number,
+                       std::shared_ptr<const std::string> message) = 0;
 };
+
+// Whether a request may change something, as far as its Origin says: it has none (it is not a
+// page's), or the page came from the very host and port that are asked, under http or https.
+bool is_same_origin(const Request& request);
 
 // A JSON error as every API of this program gives it: {"detail": "…"}. Any bytes will do: what is
 // not UTF-8 becomes U+FFFD.

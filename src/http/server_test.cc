@@ -2,139 +2,22 @@
 // server sends or closes.
 #include "http/server.h"
 
-#include <arpa/inet.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <poll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <atomic>
-#include <cstdlib>
-#include <stdexcept>
 #include <string>
 #include <thread>
+
+#include "http/server_testing.h"
 
 namespace gpuscope::http {
 namespace {
 
-using std::chrono::milliseconds;
 using testing::HasSubstr;
 using testing::Not;
 using testing::StartsWith;
-
-struct Answer {
-  int status = 0;
-  std::string head;
-  std::string body;
-};
-
-// A blocking client. Every read gives up after 20 s, so that a failing test ends.
-class Client {
- public:
-  explicit Client(std::uint16_t port) : Client() { connect_to(port); }
-  Client() : fd_(socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0)) {
-    const timeval limit{.tv_sec = 20, .tv_usec = 0};
-    setsockopt(fd_, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-  }
-  ~Client() { close(); }
-  Client(const Client&) = delete;
-  Client& operator=(const Client&) = delete;
-
-  void connect_to(std::uint16_t port) {
-    sockaddr_in to{};
-    to.sin_family = AF_INET;
-    to.sin_port = htons(port);
-    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    ASSERT_EQ(connect(fd_, reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
-  }
-  void close() {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = -1;
-  }
-
-  // False when the server has closed.
-  bool send(std::string_view text) {
-    while (!text.empty()) {
-      const ssize_t n = ::send(fd_, text.data(), text.size(), MSG_NOSIGNAL);
-      if (n <= 0) return false;
-      text.remove_prefix(static_cast<std::size_t>(n));
-    }
-    return true;
-  }
-
-  Answer read(bool head_only = false) {
-    Answer answer;
-    std::size_t end = std::string::npos;
-    while ((end = in_.find("\r\n\r\n")) == std::string::npos) {
-      if (!receive()) return answer;
-    }
-    answer.head = in_.substr(0, end + 4);
-    in_.erase(0, end + 4);
-    answer.status = std::atoi(answer.head.c_str() + std::string("HTTP/1.1 ").size());
-    const std::size_t field = answer.head.find("Content-Length: ");
-    if (head_only || field == std::string::npos) return answer;
-    const auto length = std::strtoul(answer.head.c_str() + field + 16, nullptr, 10);
-    while (in_.size() < length && receive()) {
-    }
-    answer.body = in_.substr(0, length);
-    in_.erase(0, length);
-    return answer;
-  }
-  Answer get(const std::string& target, const std::string& fields = "") {
-    send("GET " + target + " HTTP/1.1\r\nHost: x\r\n" + fields + "\r\n");
-    return read();
-  }
-
-  // Waits until the server closes; what it still sends is thrown away.
-  bool is_closed() {
-    while (receive()) in_.clear();
-    return in_.empty() && !timed_out_;
-  }
-  // Waits for a reset without reading anything.
-  bool is_reset() const {
-    pollfd wait{.fd = fd_, .events = 0, .revents = 0};
-    return poll(&wait, 1, 20'000) == 1 && (wait.revents & POLLERR) != 0;
-  }
-
- private:
-  bool receive() {
-    char bytes[16 * 1024];
-    const ssize_t n = recv(fd_, bytes, sizeof bytes, 0);
-    timed_out_ = n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
-    if (n <= 0) return false;
-    in_.append(bytes, static_cast<std::size_t>(n));
-    return true;
-  }
-
-  int fd_;
-  bool timed_out_ = false;
-  std::string in_;
-};
-
-Options quick() {
-  Options options;
-  options.port = 0;
-  options.header_timeout = milliseconds{200};
-  options.idle_timeout = milliseconds{200};
-  options.write_timeout = milliseconds{200};
-  return options;
-}
-
-Options patient() {
-  Options options;
-  options.port = 0;
-  return options;
-}
-
-std::unique_ptr<Server> serve(const Options& options, Handler handler) {
-  auto server = Server::listen(options, std::move(handler));
-  if (!server) throw std::runtime_error(server.error().message);
-  (*server)->start();
-  return std::move(*server);
-}
 
 // Answers with what it was asked.
 std::optional<Response> echo(const Request& request) {
@@ -155,6 +38,18 @@ TEST(Server, AnswersOnOneConnectionAgainAndAgain) {
   EXPECT_EQ(client.get("http://host:1/abs?z").body, "GET|abs?z= loopback");
   EXPECT_EQ(server->counters().requests, 3U);
   EXPECT_EQ(server->counters().connections, 1U);
+}
+
+TEST(Server, TellsTheHandlerWhoseHostAndPage) {
+  const auto server = serve(patient(), [](const Request& request) {
+    return text_response(200, "text/plain",
+                         std::string(request.host) + " " + std::string(request.origin) +
+                             (is_same_origin(request) ? " same" : " other"));
+  });
+  Client client(server->port());
+  EXPECT_EQ(client.get("/", "Origin: http://x\r\n").body, "x http://x same");
+  EXPECT_EQ(client.get("/", "Origin: http://evil\r\n").body, "x http://evil other");
+  EXPECT_EQ(client.get("/").body, "x  same") << "left from the request before";
 }
 
 TEST(Server, AnswersPipelinedRequestsInOrder) {
