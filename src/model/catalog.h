@@ -153,6 +153,8 @@ enum class Metric : std::uint8_t {
   kPcieReplays,
   kNvlinkTx,
   kNvlinkRx,
+  kNvlinkTxRate,
+  kNvlinkRxRate,
   kNvlinkActiveLinks,
   kFanSpeedPercent,
   kFanSpeed,
@@ -164,6 +166,13 @@ enum class Metric : std::uint8_t {
   kDisplayActive,
   kRecoveryAction,
   kMinorNumber,
+  kUnifiedMemory,
+  kVirtualizationMode,
+  kVgpuInstances,
+  kVgpuLicense,
+  kXidLast,
+  kXidErrors,
+  kBusySeconds,
   kFanPercent,
   kFanRpm,
   kLinkState,
@@ -179,6 +188,13 @@ enum class Metric : std::uint8_t {
   kMigMemoryTotal,
   kMigGraphicsEngineActivity,
   kMigSmActivity,
+  kMigSmOccupancy,
+  kMigTensorActivity,
+  kMigFp64Activity,
+  kMigFp32Activity,
+  kMigFp16Activity,
+  kMigDramActivity,
+  kMigEccUncorrected,
   kProcessMemory,
   kProcessSmUtilization,
   kProcessMemoryUtilization,
@@ -186,11 +202,11 @@ enum class Metric : std::uint8_t {
   kProcessDecoderUtilization,
 };
 
-inline constexpr std::size_t kMetricCount = 135;
-inline constexpr std::size_t kGpuMetricCount = 115;
+inline constexpr std::size_t kMetricCount = 151;
+inline constexpr std::size_t kGpuMetricCount = 124;
 inline constexpr std::size_t kFanMetricCount = 2;
 inline constexpr std::size_t kLinkMetricCount = 8;
-inline constexpr std::size_t kMigInstanceMetricCount = 5;
+inline constexpr std::size_t kMigInstanceMetricCount = 12;
 inline constexpr std::size_t kProcessMetricCount = 5;
 
 struct MetricInfo {

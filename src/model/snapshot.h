@@ -15,6 +15,7 @@
 #include "model/catalog.h"
 #include "model/health.h"
 #include "model/reading.h"
+#include "model/trend.h"
 
 namespace gpuscope::model {
 
@@ -78,6 +79,20 @@ struct Process {
   std::array<Reading, kProcessMetricCount> row;
 };
 
+enum class EventKind : std::uint8_t {
+  kXid,          // `code` is the XID
+  kClockEvents,  // the reasons that hold the clocks changed: `code` has bit N set where the metric
+                 // kClockEventIdle + N is 1 from now on
+};
+
+// Something that happened to a device between two ticks.
+struct Event {
+  EventKind kind = EventKind::kXid;
+  std::uint64_t code = 0;
+  base::WallTime time{};  // when it happened, or when the source learned of it
+  friend bool operator==(const Event&, const Event&) = default;
+};
+
 // All that a source reads of one device in one tick. Filled again and again: vectors and strings
 // keep their capacity, so a steady machine is read without allocating.
 struct DeviceSample {
@@ -88,11 +103,14 @@ struct DeviceSample {
   std::vector<Process> processes;
   Absence processes_absence = Absence::kNotYet;  // kPresent: `processes` is the whole list
   std::optional<SourceVerdict> source_verdict;
+  // Since the device's last read, oldest first: read() clears what it finds and puts its own.
+  std::vector<Event> events;
 
   const Reading& at(Metric metric) const { return gpu[column(metric)]; }
   Reading& at(Metric metric) { return gpu[column(metric)]; }
   // Every reading of the GPU row absent for one reason, lists empty. With `keep_once`, rows of
   // Cadence::kOnce keep their value: what a lost GPU was is still known.
+  // What happened to it stays in `events`.
   void mark_absent(Absence why, bool keep_once);
 };
 
@@ -103,6 +121,14 @@ struct Snapshot {
   std::shared_ptr<const Inventory> inventory;
   std::vector<DeviceSample> devices;  // by GPU index, same length as inventory->gpus
   std::vector<Verdict> verdicts;      // by GPU index
+  std::vector<GpuTrend> trends;       // by GPU index; empty where nobody follows from tick to tick
+};
+
+// A GPU that was there once and is not among the devices any more.
+struct AbsentGpu {
+  std::size_t index = 0;  // that it had
+  GpuInfo info;
+  std::optional<base::WallTime> last_seen;  // none: it was there and never answered
 };
 
 }  // namespace gpuscope::model
