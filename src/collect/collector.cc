@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kShortestInterval{100};
 constexpr std::chrono::milliseconds kLongestInterval{60'000};
+constexpr std::chrono::milliseconds kShortestWindow{1000};
+constexpr std::chrono::milliseconds kLongestWindow{600'000};
 constexpr std::chrono::seconds kStopLimit{2};
 
 View failed(base::Error error) {
@@ -84,7 +86,8 @@ View Collector::Impl::view(std::string_view method) {
 base::Result<std::unique_ptr<Sampler>> Collector::Impl::start_sampler(const std::string& method) {
   auto source = factory_(method);
   if (!source) return std::unexpected(std::move(source.error()));
-  Sampler::Options options{options_.interval, options_.device_deadline, options_.idle_stop, {}};
+  Sampler::Options options{
+      options_.interval, options_.device_deadline, options_.window, options_.idle_stop, {}};
   if (method == primary_) {
     options.idle_stop.reset();
     options.sinks = sinks_;
@@ -141,6 +144,7 @@ Options clamped(Options options) {
   // The rest of the interval is for judging, publishing and a late wake-up.
   options.device_deadline =
       std::clamp(options.device_deadline, std::chrono::milliseconds{1}, options.interval * 8 / 10);
+  options.window = std::clamp(options.window, kShortestWindow, kLongestWindow);
   return options;
 }
 

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -23,6 +24,8 @@ struct Options {
   // How long one tick waits for its slowest device; at most 80 % of the interval. A later answer is
   // dropped, and the device is asked again at the tick after it.
   std::chrono::milliseconds device_deadline{800};
+  // How far back minimum, mean and maximum of what moves reach: 1 s to 10 min.
+  std::chrono::milliseconds window{30'000};
   std::chrono::seconds idle_stop{60};  // a method nobody asked for is stopped after this
 };
 
@@ -43,6 +46,11 @@ struct SourceStatus {
   std::uint64_t missed_ticks = 0;     // ticks that were due and did not happen
   std::uint64_t device_timeouts = 0;  // device readings lost to a deadline
   std::chrono::microseconds last_tick_duration{0};
+  std::optional<base::WallTime> last_tick;  // of the last tick that was done
+  std::uint64_t failures = 0;  // times that it became kFailed, or stayed so after a try
+  // GPUs that it ever read, by UUID, and those of them that are not among the snapshot's devices.
+  std::size_t expected_gpus = 0;
+  std::shared_ptr<const std::vector<model::AbsentGpu>> absent_gpus;  // null: none
 };
 
 struct View {

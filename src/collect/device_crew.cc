@@ -18,10 +18,12 @@ struct DeviceCrew::Seat {
   base::CondVar wake;
   State state = State::kIdle;
   std::uint64_t round = 0;  // the last one that it was asked in
+  bool given_up = false;    // the answer to that will come too late
   base::WallTime tick{};
   // The worker's alone while kReading, else whoever holds the mutex. Stays from read to read, as
   // sources expect.
   model::DeviceSample sample;
+  std::vector<model::Event> late;  // of answers that came too late: told with the next one in time
 };
 
 struct DeviceCrew::Shared {
@@ -55,7 +57,17 @@ void DeviceCrew::work(const std::shared_ptr<Shared>& shared, std::size_t device)
     seat.state = Seat::State::kIdle;
     --shared->reading;
     if (seat.round == shared->round) --shared->pending;
+    if (seat.given_up) keep_events(seat);
     if (shared->pending == 0 || shared->dismissed) shared->answered.notify_one();
+  }
+}
+
+// Of an answer that comes too late everything is dropped, but not what happened: the source will
+// not tell of it again.
+void DeviceCrew::keep_events(Seat& seat) {
+  constexpr std::size_t kMost = 1024;  // of a device that is late again and again
+  for (const model::Event& event : seat.sample.events) {
+    if (seat.late.size() < kMost) seat.late.push_back(event);
   }
 }
 
@@ -114,6 +126,7 @@ std::size_t DeviceCrew::read(base::WallTime tick, base::SteadyTime deadline,
       if (seat.state != State::kIdle) continue;
       seat.state = State::kAsked;
       seat.round = shared.round;
+      seat.given_up = false;
       seat.tick = tick;
       ++shared.pending;
     }
@@ -137,9 +150,15 @@ std::size_t DeviceCrew::read(base::WallTime tick, base::SteadyTime deadline,
     if (!begun) seat.state = State::kIdle;
     if (begun && seat.state == State::kIdle && seat.round == shared.round) {
       out[i] = seat.sample;
+      if (!seat.late.empty()) {
+        out[i].events.insert(out[i].events.begin(), seat.late.begin(), seat.late.end());
+        seat.late.clear();
+      }
       continue;
     }
+    seat.given_up = begun;
     if (previous != nullptr) out[i] = previous->devices[i];
+    out[i].events.clear();  // those of the reading before
     out[i].mark_absent(model::Absence::kTimedOut, /*keep_once=*/true);
     ++timeouts;
   }

@@ -33,7 +33,8 @@ class DeviceCrew {
   // Reads every device that is not still busy with an earlier call into `out` (by device), until
   // all have answered, `deadline` has come, or `stop` is asked for. A device without an answer gets
   // what `previous` (null, or of the same devices) knows once and for all, and kTimedOut for the
-  // rest; its late answer is dropped. Returns how many those were.
+  // rest; its late answer is dropped, but for its events, which come with the next one. Returns how
+  // many those were.
   std::size_t read(base::WallTime tick, base::SteadyTime deadline, const std::stop_token& stop,
                    const model::Snapshot* previous, std::span<model::DeviceSample> out);
 
@@ -43,6 +44,7 @@ class DeviceCrew {
   struct Seat;
   struct Shared;
   DeviceCrew(base::Clock& clock, std::shared_ptr<Shared> shared);
+  static void keep_events(Seat& seat);
   static void work(const std::shared_ptr<Shared>& shared, std::size_t device);
 
   base::Clock& clock_;

@@ -17,9 +17,9 @@ void settle(model::DeviceSample& device) {
 
 base::Result<std::unique_ptr<MachineReader>> MachineReader::start(
     base::Clock& clock, std::shared_ptr<model::Source> source,
-    std::shared_ptr<const model::Inventory> inventory) {
+    std::shared_ptr<const model::Inventory> inventory, Trends* trends) {
   std::unique_ptr<MachineReader> reader(
-      new MachineReader(clock, std::move(source), std::move(inventory)));
+      new MachineReader(clock, std::move(source), std::move(inventory), trends));
   if (!reader->source_->devices_may_block()) return reader;
   auto crew = DeviceCrew::start(clock, reader->source_, reader->inventory_->gpus.size());
   if (!crew) return std::unexpected(std::move(crew.error()));
@@ -42,8 +42,10 @@ MachineReader::Reading MachineReader::read(std::uint64_t sequence, base::SteadyT
   } else {
     read_inline(*snapshot);
   }
+  for (model::DeviceSample& device : snapshot->devices) settle(device);
+  // Before the verdict: rules look at what is counted here.
+  if (trends_ != nullptr) trends_->follow(*snapshot, clock_.steady_now());
   for (std::size_t i = 0; i < devices; ++i) {
-    settle(snapshot->devices[i]);
     snapshot->verdicts[i] = health::judge(inventory_->rules, snapshot->devices[i]);
   }
   previous_ = snapshot;

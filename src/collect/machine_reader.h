@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "collect/device_crew.h"
 #include "collect/snapshot_pool.h"
+#include "collect/trend.h"
 #include "model/snapshot.h"
 #include "model/source.h"
 
@@ -19,10 +20,11 @@ namespace gpuscope::collect {
 class MachineReader {
  public:
   // For a source whose open() gave `inventory`. Starts the device threads where the source asks for
-  // them. `clock` must outlive the reader.
+  // them. `clock` and `trends` must outlive the reader; without `trends` (null) snapshots have
+  // none.
   static base::Result<std::unique_ptr<MachineReader>> start(
       base::Clock& clock, std::shared_ptr<model::Source> source,
-      std::shared_ptr<const model::Inventory> inventory);
+      std::shared_ptr<const model::Inventory> inventory, Trends* trends = nullptr);
 
   struct Reading {
     std::shared_ptr<const model::Snapshot> snapshot;  // never null
@@ -34,13 +36,17 @@ class MachineReader {
 
  private:
   MachineReader(base::Clock& clock, std::shared_ptr<model::Source> source,
-                std::shared_ptr<const model::Inventory> inventory)
-      : clock_(clock), source_(std::move(source)), inventory_(std::move(inventory)) {}
+                std::shared_ptr<const model::Inventory> inventory, Trends* trends)
+      : clock_(clock),
+        source_(std::move(source)),
+        inventory_(std::move(inventory)),
+        trends_(trends) {}
   void read_inline(model::Snapshot& snapshot);
 
   base::Clock& clock_;
   std::shared_ptr<model::Source> source_;
   std::shared_ptr<const model::Inventory> inventory_;
+  Trends* const trends_;              // null: nobody follows
   std::unique_ptr<DeviceCrew> crew_;  // null for a source that cannot block
   SnapshotPool pool_;
   std::shared_ptr<const model::Snapshot> previous_;

@@ -25,7 +25,7 @@ class MachineReaderTest : public testing::TestWithParam<bool> {
   void open(std::size_t gpus, bool may_block) {
     script_ = std::make_shared<Script>(gpus, may_block);
     auto source = std::make_shared<ScriptedSource>(script_);
-    auto reader = MachineReader::start(clock_, source, *source->open());
+    auto reader = MachineReader::start(clock_, source, *source->open(), &trends_);
     ASSERT_TRUE(reader) << reader.error().message;
     reader_ = std::move(*reader);
   }
@@ -57,6 +57,7 @@ class MachineReaderTest : public testing::TestWithParam<bool> {
   }
 
   base::FakeClock clock_;
+  Trends trends_{{}};
   std::shared_ptr<Script> script_;
   std::unique_ptr<MachineReader> reader_;
   std::uint64_t sequence_ = 0;
@@ -77,6 +78,19 @@ TEST_P(MachineReaderTest, ReadsAndJudgesAllDevicesUnderOneStamp) {
     EXPECT_EQ(reading.snapshot->devices[i].at(Metric::kTemperature).value, 1);
     EXPECT_EQ(reading.snapshot->verdicts[i].overall, Health::kHealthy);
   }
+}
+
+TEST_P(MachineReaderTest, FollowsDevicesFromTickToTick) {
+  open(2, GetParam());
+  read();
+  clock_.advance(milliseconds{1000});
+  const auto second = read();
+  ASSERT_EQ(second.snapshot->trends.size(), 2U);
+  EXPECT_TRUE(second.snapshot->trends[1].present);
+  EXPECT_EQ(second.snapshot->devices[1].at(Metric::kXidErrors).value, 2);
+  EXPECT_EQ(second.snapshot->devices[1].at(Metric::kXidLast).value, 2);
+  // 2 % over one second.
+  EXPECT_EQ(second.snapshot->devices[1].at(Metric::kBusySeconds).value, 20);
 }
 
 TEST_P(MachineReaderTest, ASourceFindsWhatItsLastReadLeft) {
@@ -202,6 +216,22 @@ TEST_F(MachineReaderTest, ABusyDeviceIsAskedAgainOnceItAnswered) {
   EXPECT_EQ(back.snapshot->devices[0].at(Metric::kTemperature).value, 3);
   EXPECT_EQ(back.snapshot->devices[0].at(Metric::kTemperatureMax).value, 870);
   EXPECT_EQ(back.snapshot->verdicts[0].overall, Health::kHealthy);
+}
+
+// The source tells of an event once: an answer that is dropped must not take it along.
+TEST_F(MachineReaderTest, WhatHappenedWhileADeviceHungIsToldOnce) {
+  open(2, true);
+  read();
+  script_->hang(0);
+  const auto hung = read_with_hung(0, 2);
+  EXPECT_TRUE(hung.snapshot->devices[0].events.empty()) << "told twice";
+  script_->release();
+  const auto back = read_until_timeouts(0);
+  const auto& events = back.snapshot->devices[0].events;
+  ASSERT_EQ(events.size(), 2U);
+  EXPECT_EQ(events[0].code, 2U);
+  EXPECT_EQ(events[1].code, 3U);
+  EXPECT_EQ(read().snapshot->devices[0].events.size(), 1U);
 }
 
 TEST_F(MachineReaderTest, ADeviceThatHangsFromTheStartHasNothingToKeep) {

@@ -8,6 +8,7 @@
 #include "collect/machine_reader.h"
 #include "collect/thread.h"
 #include "collect/tick_schedule.h"
+#include "collect/trend.h"
 
 namespace gpuscope::collect {
 
@@ -29,7 +30,11 @@ constexpr std::chrono::seconds kStopLimit{2};
 class Sampler::Core {
  public:
   Core(base::Clock& clock, const Options& options, std::unique_ptr<model::Source> source)
-      : clock_(clock), options_(options), source_(std::move(source)), used_(clock.steady_now()) {}
+      : clock_(clock),
+        options_(options),
+        source_(std::move(source)),
+        trends_({options.window, options.interval}),
+        used_(clock.steady_now()) {}
 
   void run();
   bool use();
@@ -58,6 +63,7 @@ class Sampler::Core {
   // The thread's own.
   std::shared_ptr<model::Source> source_;
   std::uint64_t sequence_ = 0;
+  Trends trends_;  // goes on when the source is opened again
 
   mutable base::Mutex mutex_;
   base::CondVar wake_;  // stop was asked for, or the thread has finished
@@ -76,7 +82,7 @@ void Sampler::Core::run() {
     if (stopping()) break;
     const SteadyTime opened = clock_.steady_now();
     if (inventory) {
-      auto reader = MachineReader::start(clock_, source_, std::move(*inventory));
+      auto reader = MachineReader::start(clock_, source_, std::move(*inventory), &trends_);
       if (reader) {
         sample(**reader);
       } else {
@@ -126,13 +132,19 @@ void Sampler::Core::publish(const MachineReader::Reading& reading, microseconds 
   view_.status.missed_ticks += missed;
   view_.status.device_timeouts += reading.timeouts;
   view_.status.last_tick_duration = took;
+  view_.status.last_tick = reading.snapshot->time;
+  view_.status.expected_gpus = trends_.expected();
+  view_.status.absent_gpus = trends_.absent();
 }
 
 void Sampler::Core::fail(base::Error error) {
+  auto absent = trends_.everyone();
   MutexLock lock(mutex_);
   view_.snapshot = nullptr;
   view_.status.state = SourceState::kFailed;
   view_.status.error = std::move(error);
+  view_.status.failures += 1;
+  view_.status.absent_gpus = std::move(absent);
 }
 
 bool Sampler::Core::pause_until(SteadyTime deadline) {

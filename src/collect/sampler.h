@@ -23,6 +23,7 @@ class Sampler {
   struct Options {
     std::chrono::milliseconds interval{1000};
     std::chrono::milliseconds device_deadline{800};  // below the interval
+    std::chrono::milliseconds window{30'000};
     // Ends by itself after this long without a use(). None: never.
     std::optional<std::chrono::seconds> idle_stop;
     // Each is given every tick, in this order; they outlive the sampler. One that was left behind

@@ -97,7 +97,8 @@ class Script {
     return inventory;
   }
 
-  // The temperature counts the device's reads in tenths of a degree; the once-read limit is 87 °C.
+  // The temperature counts the device's reads in tenths of a degree, and each tells of one XID, 1,
+  // 2, 3, 1, 2 and so on; the once-read limit is 87 °C.
   void read(std::size_t device, model::DeviceSample& out) {
     std::int64_t number = 0;
     {
@@ -105,6 +106,7 @@ class Script {
       number = ++reads_[device];
       while (hung_.contains(device)) released_.wait(lock);
       if (gone_.contains(device)) {
+        out.events.clear();
         out.mark_absent(model::Absence::kGone, /*keep_once=*/true);
         return;
       }
@@ -117,6 +119,8 @@ class Script {
     if (!out.at(Metric::kTemperatureMax).present()) {
       out.at(Metric::kTemperatureMax) = Reading::of(870);
     }
+    out.events.assign(
+        1, {model::EventKind::kXid, static_cast<std::uint64_t>((number - 1) % 3 + 1), {}});
     out.fans.resize(2);
     out.processes.resize(3);
     for (model::Process& process : out.processes) {

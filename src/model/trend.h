@@ -1,0 +1,85 @@
+// What one reading cannot say: how a metric moved between two scrapes, and what was counted since
+// the agent began to watch a GPU.
+#pragma once
+
+#include <array>
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "base/clock.h"
+#include "model/catalog.h"
+
+namespace gpuscope::model {
+
+// The metrics of a GPU's row that move too fast for a scrape: levels and rates that are read every
+// tick.
+inline constexpr std::array kMovingMetrics{
+    Metric::kGpuUtilization,
+    Metric::kMemoryUtilization,
+    Metric::kEncoderUtilization,
+    Metric::kDecoderUtilization,
+    Metric::kGraphicsEngineActivity,
+    Metric::kSmActivity,
+    Metric::kSmOccupancy,
+    Metric::kTensorActivity,
+    Metric::kFp64Activity,
+    Metric::kFp32Activity,
+    Metric::kFp16Activity,
+    Metric::kDramActivity,
+    Metric::kMemoryUsed,
+    Metric::kMemoryUsagePercent,
+    Metric::kTemperature,
+    Metric::kMemoryTemperature,
+    Metric::kTemperatureMargin,
+    Metric::kPower,
+    Metric::kSmClock,
+    Metric::kMemoryClock,
+    Metric::kGraphicsClock,
+    Metric::kVideoClock,
+    Metric::kPcieTx,
+    Metric::kPcieRx,
+    Metric::kNvlinkTxRate,
+    Metric::kNvlinkRxRate,
+    Metric::kFanSpeedPercent,
+    Metric::kFanSpeed,
+};
+inline constexpr std::size_t kMovingCount = kMovingMetrics.size();
+
+// The readings of one metric within the trailing window, in the scale of its catalogue row. Those
+// without a value are left out; without any there is no window.
+struct Window {
+  bool present = false;
+  std::int64_t min = 0;
+  std::int64_t mean = 0;  // to the nearest whole; every reading counts the same
+  std::int64_t max = 0;
+  friend bool operator==(const Window&, const Window&) = default;
+};
+
+// The reasons that may hold the clocks: reason N is the metric kClockEventIdle + N.
+inline constexpr std::size_t kClockEventCount =
+    column(Metric::kClockEventDisplayClocks) - column(Metric::kClockEventIdle) + 1;
+// What is recent, for XIDs and clock events: 5 minutes.
+inline constexpr std::chrono::milliseconds kRecent{300'000};
+
+struct XidCount {
+  std::uint64_t code = 0;
+  std::uint64_t recent = 0;  // within kRecent, to within ten seconds
+  std::uint64_t total = 0;   // since the agent began to watch this GPU
+  friend bool operator==(const XidCount&, const XidCount&) = default;
+};
+
+// Of one GPU, in one snapshot.
+struct GpuTrend {
+  std::array<Window, kMovingCount> windows;  // by place in kMovingMetrics
+  // How often each reason began to hold the clocks.
+  std::array<std::uint32_t, kClockEventCount> clock_events_recent{};  // within kRecent
+  std::array<std::uint64_t, kClockEventCount> clock_events_total{};
+  std::vector<XidCount> xids;  // every XID seen, by code; the first 64 different ones
+  // It answered in this tick: neither lost nor too late.
+  bool present = false;
+  std::optional<base::WallTime> last_seen;  // the last tick in which it answered
+};
+
+}  // namespace gpuscope::model
