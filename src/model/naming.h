@@ -50,6 +50,68 @@ struct Naming {
 // The families of /gpu/metric, in the order of its documentation.
 Naming gpu_metric_naming();
 
+// ---- /metrics
+
+// What a series of /metrics takes its value from.
+enum class FamilySource : std::uint8_t {
+  kReading,        // the metric's reading: one series per GPU, fan, link, MIG instance or process
+  kLinkSum,        // a metric of links, summed up over the links of a GPU
+  kLinkBandwidth,  // kNvlinkTxRate and kNvlinkRxRate together, in DCGM's MB/s of 1024000 bytes
+  kClockEvents,    // kClockEventIdle … kClockEventDisplayClocks as NVML's mask of reasons
+  kXidLast,        // kXidLast, with code and text as labels
+  kXidsRecent,     // one series per XID: how often it came within kRecent
+  kClocksRecent,   // one series per reason: how often it began to hold the clocks within kRecent
+  kWindowMin,      // of the metric, which is one of kMovingMetrics
+  kWindowMean,
+  kWindowMax,
+};
+
+// Which families are served.
+enum class Tier : std::uint8_t {
+  kDefault,    // always: dcgm-exporter serves it as it comes
+  kCommon,     // always: dcgm-exporter knows it and many switch it on, or nobody else has a name
+  kOnRequest,  // only where a list of counters names it; by default the metric has a name of ours
+};
+
+struct MetricsFamily {
+  std::string_view name;
+  std::string_view new_name;  // as DCGM 4.6 and later call it; empty: the same
+  Metric metric;
+  FamilySource source = FamilySource::kReading;
+  Kind kind = Kind::kGauge;  // kState is exposed as a gauge
+  Tier tier = Tier::kCommon;
+  std::string_view help;
+  // As of Family; a decimal_shift may go past the catalogue's decimals here (MHz to Hz: -6).
+  std::uint8_t binary_shift = 0;
+  std::int8_t decimal_shift = 0;
+  // The same of a MIG instance: where a GPU has instances, each has a series and the GPU has none.
+  std::optional<Metric> of_instance{};
+};
+
+// DCGM's families, in the order of dcgm-exporter's own list.
+std::span<const MetricsFamily> dcgm_families();
+// Those that have no name there, in base units: every metric that no always-served family of
+// dcgm_families() has, then three for each of kMovingMetrics. Names follow from the catalogue:
+// gpuscope_gpu_, gpuscope_fan_, …, the key with its base unit, _total for a counter.
+std::span<const MetricsFamily> gpuscope_families();
+
+// A text that a list of counters may put on every series as a label.
+struct LabelField {
+  std::string_view name;
+  std::string_view new_name;  // empty: the same
+  Fact fact;
+};
+std::span<const LabelField> dcgm_label_fields();
+// The one that is a label unless a list of counters says otherwise.
+inline constexpr Fact kDefaultLabelField = Fact::kDriverVersion;
+
+// As clock_event has them: reason N is the metric kClockEventIdle + N.
+std::span<const std::string_view> clock_event_names();
+
+// How /metrics is told to look.
+enum class DcgmNames : std::uint8_t { kOld, kNew, kBoth };
+std::optional<DcgmNames> parse_dcgm_names(std::string_view text);  // "old", "new", "both"
+
 // "gauge" or "counter", as a TYPE line has it.
 std::string_view prometheus_type(Kind kind);
 
