@@ -46,12 +46,21 @@ enum class RuleSet : std::uint8_t {
   kSimulatedDefault,  // the fixed thresholds of the three default simulated GPUs
 };
 
+// Where a replayed machine comes from.
+struct Recorded {
+  std::string method;  // by which it was read then: "nvml"
+  base::WallTime
+      time{};  // of the recorded tick that was the first with this inventory, or the first
+               // that is replayed; snapshots are stamped with the time of the replay
+};
+
 // The devices of one source. Immutable once published; a new object when anything changes.
 struct Inventory {
-  std::string method;      // "nvml", "smi", "sim"
+  std::string method;      // "nvml", "smi", "sim", "replay"
   bool simulated = false;  // true for every device that is not real
   RuleSet rules = RuleSet::kHardware;
-  std::vector<GpuInfo> gpus;  // by index, as the driver orders them
+  std::vector<GpuInfo> gpus;         // by index, as the driver orders them
+  std::optional<Recorded> recorded;  // of the method "replay" alone
 };
 
 // One row: the readings of one entity, by column(metric).
