@@ -51,6 +51,8 @@ struct SourceStatus {
   // GPUs that it ever read, by UUID, and those of them that are not among the snapshot's devices.
   std::size_t expected_gpus = 0;
   std::shared_ptr<const std::vector<model::AbsentGpu>> absent_gpus;  // null: none
+  // What does not work now though it ticks: see model::Source::trouble().
+  std::optional<base::Error> trouble{};
 };
 
 struct View {

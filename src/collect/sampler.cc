@@ -125,7 +125,9 @@ void Sampler::Core::sample(MachineReader& reader) {
 
 void Sampler::Core::publish(const MachineReader::Reading& reading, microseconds took,
                             std::uint64_t missed) {
+  auto trouble = source_->trouble();
   MutexLock lock(mutex_);
+  view_.status.trouble = std::move(trouble);
   view_.snapshot = reading.snapshot;
   view_.status.state = SourceState::kRunning;
   view_.status.ticks += 1;
@@ -142,6 +144,7 @@ void Sampler::Core::fail(base::Error error) {
   MutexLock lock(mutex_);
   view_.snapshot = nullptr;
   view_.status.state = SourceState::kFailed;
+  view_.status.trouble.reset();
   view_.status.error = std::move(error);
   view_.status.failures += 1;
   view_.status.absent_gpus = std::move(absent);

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
+#include <optional>
 
 #include "base/clock.h"
 #include "base/result.h"
@@ -37,6 +38,10 @@ class Source {
   // True once the driver itself went away (unloaded, updated): the sampler then calls open() again,
   // with growing pauses. Thread-safe.
   virtual bool lost() const = 0;
+
+  // What does not work beside read(), such as a tool that hangs, as long as it does not: why values
+  // are missing or old. Thread-safe.
+  virtual std::optional<base::Error> trouble() const { return std::nullopt; }
 };
 
 }  // namespace gpuscope::model
