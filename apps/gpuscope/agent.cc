@@ -66,6 +66,7 @@ collect::Collector::SourceFactory source_factory(const config::AgentSettings& se
                                                  const base::Clock& clock) {
   device::DeviceOptions options;
   options.sim = settings.sim;
+  options.smi = settings.smi;
   return [options, &clock](std::string_view method) {
     return device::make_source(method, options, clock);
   };

@@ -51,7 +51,7 @@ CLI::App* add_query(CLI::App& app, QueryCommand& query) {
   command->add_option("--gpu", query.query.gpu, "only the GPU of this index")
       ->type_name("IDX")
       ->check(CLI::NonNegativeNumber);
-  for (const config::Setting& row : config::sim_settings_table()) {
+  for (const config::Setting& row : config::device_settings_table()) {
     add_setting(*command, row, query.flags);
   }
   return command;

@@ -17,10 +17,11 @@ namespace {
 using Snapshot = std::shared_ptr<const model::Snapshot>;
 
 base::Result<Snapshot> sample(const QueryCommand& command, base::Clock& clock) {
-  auto sim = config::load_sim_options(command.flags, config::process_environment());
-  if (!sim) return std::unexpected(std::move(sim.error()));
+  auto settings = config::load_device_settings(command.flags, config::process_environment());
+  if (!settings) return std::unexpected(std::move(settings.error()));
   device::DeviceOptions options;
-  options.sim = std::move(*sim);
+  options.sim = std::move(settings->sim);
+  options.smi = std::move(settings->smi);
   auto source = device::make_source(command.method, options, clock);
   if (!source) return std::unexpected(std::move(source.error()));
   return collect::sample_once(clock, collect::Options{}, std::move(*source));

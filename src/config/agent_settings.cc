@@ -98,8 +98,8 @@ std::string check_sim_time(const Setting& row, std::string_view value) {
   return parse_time(value) ? "" : is_not(row, value);
 }
 
-constexpr std::size_t kSimSettings = 4;
-constexpr std::array<Setting, 11> kTable{{
+constexpr std::size_t kDeviceSettings = 6;
+constexpr std::array<Setting, 13> kTable{{
     {"config", "", "GPUSCOPE_CONFIG", "FILE", "the name of a YAML file", "",
      "where all other settings are read from", check_present},
     {"method", "method", "GPUSCOPE_METHOD", "NAME", "one of auto, nvml, smi, bash, sim", "auto",
@@ -116,6 +116,12 @@ constexpr std::array<Setting, 11> kTable{{
      "info", "what is logged: this and what is worse", check_log_level},
     {"log-format", "log_format", "GPUSCOPE_LOG_FORMAT", "FORMAT", "text or json", "text",
      "how a line of the log looks", check_log_format},
+    {"nvidia-smi", "nvidia_smi", "GPUSCOPE_NVIDIA_SMI", "FILE", "the name of a program",
+     "nvidia-smi, as found in PATH", "the tool that the method smi reads GPUs through",
+     check_present},
+    {"dcgmi", "dcgmi", "GPUSCOPE_DCGMI", "FILE", "the name of a program", "dcgmi, as found in PATH",
+     "the tool whose verdict on health the method smi carries; it need not be there",
+     check_present},
     {"sim-gpus", "sim.gpus", "GPUSCOPE_SIM_GPUS", "N", kSimGpusTakes,
      "3, or what the scenario says", "how many GPUs are simulated", check_sim_gpus},
     {"sim-seed", "sim.seed", "GPUSCOPE_SIM_SEED", "N", kSimSeedTakes, "1",
@@ -140,6 +146,16 @@ base::Result<device::sim::Options> sim_from(const Values& values) {
   settings.scenario = text_of(values, "sim-scenario");
   settings.time = text_of(values, "sim-time");
   return sim_options(settings);
+}
+
+base::Result<DeviceSettings> devices_from(const Values& values) {
+  auto sim = sim_from(values);
+  if (!sim) return std::unexpected(std::move(sim.error()));
+  DeviceSettings settings;
+  settings.sim = std::move(*sim);
+  settings.smi.nvidia_smi = text_of(values, "nvidia-smi").value_or(settings.smi.nvidia_smi);
+  settings.smi.dcgmi = text_of(values, "dcgmi").value_or(settings.smi.dcgmi);
+  return settings;
 }
 
 base::Result<Values> values_from_file(const std::string& path) {
@@ -171,9 +187,11 @@ base::Result<AgentSettings> build(const Values& values, const Environment& envir
   if (const auto text = text_of(values, "log-format")) {
     settings.log_format = base::parse_log_format(*text).value_or(settings.log_format);
   }
-  auto sim = sim_from(values);
-  if (!sim) return std::unexpected(std::move(sim.error()));
-  settings.sim = std::move(*sim);
+  auto devices = devices_from(values);
+  if (!devices) return std::unexpected(std::move(devices.error()));
+  settings.sim = std::move(devices->sim);
+  settings.smi = std::move(devices->smi);
+  settings.smi.interval = settings.collect.interval;
   auto data_dir = text_of(values, "data-dir");
   if (data_dir) {
     settings.data_dir = std::move(*data_dir);
@@ -189,7 +207,7 @@ base::Result<AgentSettings> build(const Values& values, const Environment& envir
 
 std::span<const Setting> agent_settings_table() { return kTable; }
 
-std::span<const Setting> sim_settings_table() { return std::span(kTable).last(kSimSettings); }
+std::span<const Setting> device_settings_table() { return std::span(kTable).last(kDeviceSettings); }
 
 base::Result<AgentSettings> load_agent_settings(const std::map<std::string, std::string>& flags,
                                                 const Environment& environment, bool is_root) {
@@ -206,13 +224,13 @@ base::Result<AgentSettings> load_agent_settings(const std::map<std::string, std:
   return build(values, environment, is_root);
 }
 
-base::Result<device::sim::Options> load_sim_options(const std::map<std::string, std::string>& flags,
-                                                    const Environment& environment) {
-  auto given = settings_from_flags(sim_settings_table(), flags);
+base::Result<DeviceSettings> load_device_settings(const std::map<std::string, std::string>& flags,
+                                                  const Environment& environment) {
+  auto given = settings_from_flags(device_settings_table(), flags);
   if (!given) return std::unexpected(std::move(given.error()));
-  auto variables = settings_from_environment(sim_settings_table(), environment);
+  auto variables = settings_from_environment(device_settings_table(), environment);
   if (!variables) return std::unexpected(std::move(variables.error()));
-  return sim_from(overlay(std::move(*given), std::move(*variables)));
+  return devices_from(overlay(std::move(*given), std::move(*variables)));
 }
 
 base::Result<std::string> default_data_dir(const Environment& environment, bool is_root) {

@@ -10,15 +10,23 @@
 #include "collect/collector.h"
 #include "config/settings.h"
 #include "device/sim/options.h"
+#include "device/smi/smi_source.h"
 #include "http/server.h"
 
 namespace gpuscope::config {
+
+// How GPUs are read, for other commands than the agent.
+struct DeviceSettings {
+  device::sim::Options sim;
+  device::smi::Options smi;
+};
 
 struct AgentSettings {
   std::string method;  // "nvml", "smi", "bash", "sim" or "auto"
   http::Options http;
   collect::Options collect;
   device::sim::Options sim;
+  device::smi::Options smi;
   std::string data_dir;  // never empty
   base::LogLevel log_level = base::LogLevel::kInfo;
   base::LogFormat log_format = base::LogFormat::kText;
@@ -26,17 +34,17 @@ struct AgentSettings {
 
 // Every setting of the agent, in the order in which people are told of them.
 std::span<const Setting> agent_settings_table();
-// Those of the simulation, which other commands take too: a part of the same table.
-std::span<const Setting> sim_settings_table();
+// Those of DeviceSettings, which other commands take too: a part of the same table.
+std::span<const Setting> device_settings_table();
 
 // Flags over environment over the file that --config or GPUSCOPE_CONFIG names over defaults. An
 // error has everything that is wrong with the file, a line each.
 base::Result<AgentSettings> load_agent_settings(const std::map<std::string, std::string>& flags,
                                                 const Environment& environment, bool is_root);
 
-// The simulation alone, flags over environment over defaults.
-base::Result<device::sim::Options> load_sim_options(const std::map<std::string, std::string>& flags,
-                                                    const Environment& environment);
+// DeviceSettings alone, flags over environment over defaults.
+base::Result<DeviceSettings> load_device_settings(const std::map<std::string, std::string>& flags,
+                                                  const Environment& environment);
 
 // Where the agent keeps what must outlive it when nobody says: /var/lib/gpuscope for root, else
 // $XDG_STATE_HOME/gpuscope or ~/.local/state/gpuscope. kNotFound when there is no home either.

@@ -41,6 +41,8 @@ TEST(AgentSettings, HaveDefaults) {
   EXPECT_EQ(settings->collect.interval, milliseconds{1000});
   EXPECT_EQ(settings->data_dir, "/home/ada/.local/state/gpuscope");
   EXPECT_EQ(settings->log_level, base::LogLevel::kInfo);
+  EXPECT_EQ(settings->smi.nvidia_smi, "nvidia-smi");
+  EXPECT_EQ(settings->smi.dcgmi, "dcgmi");
   EXPECT_EQ(settings->sim.gpus, 3);
   EXPECT_EQ(settings->sim.seed, 1U);
   EXPECT_FALSE(settings->sim.scenario);
@@ -54,6 +56,8 @@ TEST(AgentSettings, TakeEveryFlag) {
                               {"data-dir", "/d"},
                               {"log-level", "error"},
                               {"log-format", "json"},
+                              {"nvidia-smi", "/opt/nvidia-smi"},
+                              {"dcgmi", "/opt/dcgmi"},
                               {"sim-gpus", "10000"},
                               {"sim-seed", "18446744073709551615"},
                               {"sim-scenario", "training"},
@@ -66,6 +70,9 @@ TEST(AgentSettings, TakeEveryFlag) {
   EXPECT_EQ(settings->data_dir, "/d");
   EXPECT_EQ(settings->log_level, base::LogLevel::kError);
   EXPECT_EQ(settings->log_format, base::LogFormat::kJson);
+  EXPECT_EQ(settings->smi.nvidia_smi, "/opt/nvidia-smi");
+  EXPECT_EQ(settings->smi.dcgmi, "/opt/dcgmi");
+  EXPECT_EQ(settings->smi.interval, milliseconds{250});
   EXPECT_EQ(settings->sim.gpus, 10000);
   EXPECT_EQ(settings->sim.seed, 18446744073709551615U);
   ASSERT_TRUE(settings->sim.scenario.has_value());
@@ -124,7 +131,7 @@ TEST(AgentSettings, TellEveryMistakeOfTheirFile) {
 }
 
 TEST(AgentSettings, NameTheVariableThatIsWrong) {
-  const auto options = load_sim_options({}, environment({{"GPUSCOPE_SIM_GPUS", "0"}}));
+  const auto options = load_device_settings({}, environment({{"GPUSCOPE_SIM_GPUS", "0"}}));
   ASSERT_FALSE(options);
   EXPECT_EQ(options.error().message,
             "cannot use GPUSCOPE_SIM_GPUS: '0' is not a whole number from 1 to 10000");
@@ -146,7 +153,10 @@ TEST(SettingsTable, IsConsistent) {
     EXPECT_EQ(row.env, variable);
     EXPECT_FALSE(row.takes.empty() || row.help.empty() || row.argument.empty());
   }
-  for (const Setting& row : sim_settings_table()) EXPECT_THAT(row.flag, StartsWith("sim-"));
+  EXPECT_EQ(device_settings_table().front().flag, "nvidia-smi");
+  for (const Setting& row : device_settings_table().last(4)) {
+    EXPECT_THAT(row.flag, StartsWith("sim-"));
+  }
 }
 
 TEST(SettingsTable, StandsInTheDocumentation) {

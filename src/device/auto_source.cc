@@ -1,6 +1,7 @@
 #include "device/auto_source.h"
 
 #include <atomic>
+#include <optional>
 #include <utility>
 
 namespace gpuscope::device {
@@ -44,6 +45,11 @@ class AutoSource final : public model::Source {
   bool lost() const override {
     const model::Source* opened = opened_;
     return opened != nullptr && opened->lost();
+  }
+
+  std::optional<base::Error> trouble() const override {
+    const model::Source* opened = opened_;
+    return opened == nullptr ? std::nullopt : opened->trouble();
   }
 
  private:

@@ -13,10 +13,6 @@ namespace {
 
 using Made = base::Result<std::unique_ptr<model::Source>>;
 
-// The command-line tools are not read yet.
-constexpr std::string_view kNoSmi =
-    "cannot read GPUs through nvidia-smi: this version of gpuscope cannot; use the method nvml";
-
 }  // namespace
 
 std::optional<Method> parse_method(std::string_view name) {
@@ -53,12 +49,13 @@ Made make_source(std::string_view name, const DeviceOptions& options, const base
     case Method::kNvml:
       return nvml::make_nvml_source(options.nvml, clock);
     case Method::kSmi:
-      return base::fail(base::ErrorKind::kUnavailable, std::string(kNoSmi));
+      return smi::make_smi_source(options.smi, clock);
     case Method::kSim:
       return sim::make_sim_source(options.sim);
     case Method::kAuto: {
       std::vector<Candidate> candidates;
       candidates.push_back({"nvml", nvml::make_nvml_source(options.nvml, clock)});
+      candidates.push_back({"smi", smi::make_smi_source(options.smi, clock)});
       return make_auto_source(std::move(candidates));
     }
   }

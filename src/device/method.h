@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "device/nvml/nvml_source.h"
 #include "device/sim/options.h"
+#include "device/smi/smi_source.h"
 #include "model/source.h"
 
 namespace gpuscope::device {
@@ -29,10 +30,11 @@ std::string_view method_name(Method method);
 struct DeviceOptions {
   sim::Options sim;
   nvml::Options nvml;
+  smi::Options smi;
 };
 
 // A source of that method, not opened yet. kInvalidArgument for a name that parse_method() does not
-// know; kUnavailable for a method that this build does not have. `clock` must outlive the source.
+// know. `clock` must outlive the source.
 base::Result<std::unique_ptr<model::Source>> make_source(std::string_view method,
                                                          const DeviceOptions& options,
                                                          const base::Clock& clock);

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -23,6 +24,7 @@ class FakeSource final : public model::Source {
   struct State {
     bool opens = true;
     bool lost = false;
+    std::optional<base::Error> trouble;
     int opened = 0;
   };
 
@@ -42,6 +44,7 @@ class FakeSource final : public model::Source {
     out.at(model::Metric::kTemperature) = model::Reading::of(mark_);
   }
   bool lost() const override { return state_->lost; }
+  std::optional<base::Error> trouble() const override { return state_->trouble; }
 
  private:
   const std::string method_;
@@ -90,11 +93,17 @@ TEST(Method, RefusesAnUnknownNameWithThoseThatThereAre) {
   EXPECT_THAT(source.error().message, HasSubstr("nvml, smi, bash, sim, auto"));
 }
 
-TEST(Method, SaysThatTheCommandLineToolsAreNotReadYet) {
+TEST(Method, SaysHowToFindTheCommandLineToolsWhereTheyAreMissing) {
   const base::FakeClock clock;
-  const auto source = make_source("bash", {}, clock);
-  ASSERT_FALSE(source);
-  EXPECT_EQ(source.error().kind, ErrorKind::kUnavailable);
+  DeviceOptions options;
+  options.smi.nvidia_smi = "/nonexistent/nvidia-smi";
+  const auto source = make_source("bash", options, clock);
+  ASSERT_TRUE(source);
+  const auto inventory = (*source)->open();
+  ASSERT_FALSE(inventory);
+  EXPECT_EQ(inventory.error().kind, ErrorKind::kNotFound);
+  EXPECT_THAT(inventory.error().message, HasSubstr("cannot run /nonexistent/nvidia-smi"));
+  EXPECT_THAT(inventory.error().message, HasSubstr("--nvidia-smi"));
 }
 
 TEST(Method, MakesASimulatedSource) {
@@ -110,11 +119,13 @@ TEST(Method, AutoSaysWhatIsWrongWithEachWay) {
   const base::FakeClock clock;
   DeviceOptions options;
   options.nvml.library = "/nonexistent/libnvidia-ml.so.1";
+  options.smi.nvidia_smi = "/nonexistent/nvidia-smi";
   const auto source = make_source("auto", options, clock);
   ASSERT_TRUE(source);
   const auto inventory = (*source)->open();
   ASSERT_FALSE(inventory);
   EXPECT_THAT(inventory.error().message, HasSubstr("cannot find any GPU: nvml: cannot load"));
+  EXPECT_THAT(inventory.error().message, HasSubstr("; smi: cannot run"));
 }
 
 TEST(AutoSource, ReadsFromTheFirstThatOpens) {
@@ -141,6 +152,18 @@ TEST(AutoSource, FallsBackAndTriesTheFirstAgainAtTheNextOpen) {
   ASSERT_TRUE(both.source->open());
   EXPECT_EQ(both.read(), 1);
   EXPECT_FALSE(both.source->lost());
+}
+
+TEST(AutoSource, HasTheTroubleOfTheOneThatOpened) {
+  const Auto both;
+  both.second->trouble = base::Error{ErrorKind::kUnavailable, "cannot follow two"};
+  EXPECT_EQ(both.source->trouble(), std::nullopt);
+  ASSERT_TRUE(both.source->open());
+  EXPECT_EQ(both.source->trouble(), std::nullopt);
+  both.first->opens = false;
+  ASSERT_TRUE(both.source->open());
+  ASSERT_TRUE(both.source->trouble());
+  EXPECT_EQ(both.source->trouble()->message, "cannot follow two");
 }
 
 TEST(AutoSource, ReportsEveryReasonWhenNoneOpens) {

@@ -1,0 +1,184 @@
+#include "device/smi/refresher.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace gpuscope::device::smi {
+namespace {
+
+using std::chrono::duration_cast;
+using std::chrono::milliseconds;
+
+// Reading the document may keep a core busy for 4 % of the time.
+constexpr int kDuty = 25;
+// A value of the document counts for so many rounds.
+constexpr int kRounds = 3;
+constexpr milliseconds kFirstRetry{2000};
+
+}  // namespace
+
+std::optional<std::size_t> find_known(const std::vector<Known>& known, const std::string& uuid,
+                                      const std::string& bus_id) {
+  const auto same = [&](const Known& one) {
+    if (!uuid.empty() && !one.uuid.empty() && one.uuid != uuid) return false;
+    if (!bus_id.empty() && !one.bus_id.empty()) return one.bus_id == bus_id;
+    return !uuid.empty() && one.uuid == uuid;
+  };
+  const auto found = std::ranges::find_if(known, same);
+  if (found == known.end()) return std::nullopt;
+  return static_cast<std::size_t>(found - known.begin());
+}
+
+void name_mig_instances(const std::vector<ListedGpu>& list, Report& report) {
+  for (std::size_t i = 0; i < report.gpus.size(); ++i) {
+    GpuReport& gpu = report.gpus[i];
+    const std::string& uuid = gpu.info.uuid();
+    auto listed = std::ranges::find_if(
+        list, [&](const ListedGpu& one) { return !uuid.empty() && one.uuid == uuid; });
+    if (listed == list.end()) {
+      listed = std::ranges::find(list, static_cast<std::int64_t>(i), &ListedGpu::index);
+    }
+    if (listed == list.end()) continue;
+    for (std::size_t at = 0; at < gpu.mig_indices.size() && at < gpu.sample.mig_instances.size();
+         ++at) {
+      const auto mig = std::ranges::find(listed->mig, gpu.mig_indices[at], &ListedMig::index);
+      if (mig == listed->mig.end()) continue;
+      gpu.sample.mig_instances[at].uuid = mig->uuid;
+      gpu.sample.mig_instances[at].profile = mig->profile;
+    }
+  }
+}
+
+Refresher::Refresher(const Options& options, const base::Clock& clock,
+                     const std::vector<Known>& known, Board& board)
+    : options_(options),
+      clock_(clock),
+      known_(known),
+      board_(board),
+      tools_(options, interrupt_),
+      worker_(clock, interrupt_),
+      lost_(known.size(), false) {
+  for (const Known& gpu : known) {
+    if (!gpu.bus_id.empty()) bus_ids_.push_back(gpu.bus_id);
+  }
+}
+
+milliseconds Refresher::period_after(milliseconds took) const {
+  return std::clamp(kDuty * took, options_.shortest_refresh, options_.longest_refresh) + took;
+}
+
+void Refresher::put_first(Report report, milliseconds took) {
+  period_ = period_after(took);
+  put(std::move(report));
+}
+
+void Refresher::start() {
+  worker_.start("smi-refresh", [this] { run(); });
+}
+
+void Refresher::stop() { worker_.stop(); }
+
+void Refresher::run() {
+  retry_ = kFirstRetry;
+  while (worker_.pause(failures_ > 0 ? retry_ : period_)) {
+    refresh();
+    if (clock_.steady_now() >= dcgmi_next_) ask_dcgmi();
+  }
+}
+
+void Refresher::refresh() {
+  const base::SteadyTime begun = clock_.steady_now();
+  auto report = tools_.report(bus_ids_);
+  if (interrupt_.raised()) return;
+  if (!report) {
+    if (report.error().driver) board_.lose();
+    board_.set_trouble(Board::Part::kReport, std::move(report.error().error));
+    if (failures_++ > 0) retry_ = std::min(2 * retry_, options_.longest_refresh);
+    return;
+  }
+  failures_ = 0;
+  retry_ = kFirstRetry;
+  board_.set_trouble(Board::Part::kReport, std::nullopt);
+  const auto split = [](const GpuReport& gpu) { return !gpu.mig_indices.empty(); };
+  if (std::ranges::any_of(report->gpus, split)) name_mig_instances(tools_.list(), *report);
+  period_ = period_after(duration_cast<milliseconds>(clock_.steady_now() - begun));
+  put(std::move(*report));
+}
+
+void Refresher::put(Report report) {
+  const milliseconds limit = kRounds * period_;
+  std::vector<bool> seen(known_.size(), false);
+  std::vector<bool> lost(known_.size(), false);
+  for (GpuReport& gpu : report.gpus) {
+    const auto at = find_known(known_, gpu.info.uuid(), gpu.bus_id);
+    if (!at) {
+      board_.lose();  // a GPU that was not there when the others were counted
+      continue;
+    }
+    seen[*at] = true;
+    lost[*at] = gpu.lost;
+    if (gpu.lost) {
+      board_.put_gone(*at, limit);
+    } else {
+      board_.put_report(*at, std::move(gpu.sample), limit);
+    }
+  }
+  for (std::size_t i = 0; i < known_.size(); ++i) {
+    if (seen[i]) continue;
+    lost[i] = true;
+    board_.put_gone(i, limit);
+  }
+  const base::MutexLock lock(mutex_);
+  lost_ = std::move(lost);
+}
+
+std::vector<std::string> Refresher::reachable_gpus() const {
+  const base::MutexLock lock(mutex_);
+  if (std::ranges::find(lost_, true) == lost_.end()) return {};
+  std::vector<std::string> gpus;
+  for (std::size_t i = 0; i < known_.size(); ++i) {
+    if (!lost_[i] && !known_[i].bus_id.empty()) gpus.push_back(known_[i].bus_id);
+  }
+  return gpus;
+}
+
+void Refresher::put_verdicts(const DcgmHealth& health) {
+  for (std::size_t i = 0; i < known_.size(); ++i) {
+    model::SourceVerdict verdict{model::Health::kUnknown, "dcgmi does not know this GPU"};
+    for (const DcgmGpu& gpu : dcgm_gpus_) {
+      if (find_known({known_[i]}, gpu.uuid, gpu.bus_id)) verdict = health.of(gpu.id);
+    }
+    board_.put_verdict(i, std::move(verdict), kRounds * options_.dcgmi_interval);
+  }
+}
+
+void Refresher::give_up_dcgmi(DcgmFailure failure) {
+  if (interrupt_.raised()) return;
+  dcgm_gpus_.clear();
+  // Nothing to say where there is none; but what it said once does not count any more.
+  std::optional<model::SourceVerdict> verdict;
+  if (failure.cause != DcgmFailure::Cause::kMissing) {
+    verdict = model::SourceVerdict{model::Health::kUnknown, failure.error.message};
+  }
+  for (std::size_t i = 0; i < known_.size(); ++i) {
+    board_.put_verdict(i, verdict, kRounds * options_.dcgmi_interval);
+  }
+  std::optional<base::Error> trouble;
+  if (failure.cause == DcgmFailure::Cause::kBroken) trouble = std::move(failure.error);
+  board_.set_trouble(Board::Part::kDcgmi, std::move(trouble));
+}
+
+void Refresher::ask_dcgmi() {
+  dcgmi_next_ = clock_.steady_now() + options_.dcgmi_interval;
+  if (dcgm_gpus_.empty()) {
+    auto gpus = tools_.discovery();
+    if (!gpus) return give_up_dcgmi(std::move(gpus.error()));
+    dcgm_gpus_ = std::move(*gpus);
+  }
+  auto health = tools_.health();
+  if (!health) return give_up_dcgmi(std::move(health.error()));
+  board_.set_trouble(Board::Part::kDcgmi, std::nullopt);
+  put_verdicts(*health);
+}
+
+}  // namespace gpuscope::device::smi
