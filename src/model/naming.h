@@ -6,6 +6,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <vector>
 
 #include "model/catalog.h"
 
@@ -94,6 +95,10 @@ std::span<const MetricsFamily> dcgm_families();
 // dcgm_families() has, then three for each of kMovingMetrics. Names follow from the catalogue:
 // gpuscope_gpu_, gpuscope_fan_, …, the key with its base unit, _total for a counter.
 std::span<const MetricsFamily> gpuscope_families();
+
+// The names under which the values of a metric are served by default, in the order of the page: the
+// metric's own, and where it is a part of what they tell.
+std::vector<std::string_view> metrics_names(Metric metric);
 
 // A text that a list of counters may put on every series as a label.
 struct LabelField {

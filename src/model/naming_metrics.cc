@@ -339,6 +339,17 @@ std::span<const MetricsFamily> gpuscope_families() {
   return kNames.families();
 }
 
+std::vector<std::string_view> metrics_names(Metric metric) {
+  std::vector<std::string_view> names;
+  for (const auto& rows : {dcgm_families(), gpuscope_families()}) {
+    for (const MetricsFamily& row : rows) {
+      const bool of_it = row.metric == metric || row.of_instance == metric;
+      if (of_it && row.tier != kOnRequest) names.push_back(row.name);
+    }
+  }
+  return names;
+}
+
 std::span<const LabelField> dcgm_label_fields() { return kLabelFields; }
 
 std::span<const std::string_view> clock_event_names() { return kClockEventNames; }
