@@ -1,0 +1,92 @@
+#include "wire/metrics_counters.h"
+
+#include <gtest/gtest.h>
+
+#include <string>
+#include <vector>
+
+#include "model/naming.h"
+
+namespace gpuscope::wire {
+namespace {
+
+std::string summary(const CounterList& list) {
+  std::string text;
+  for (const Counter& counter : list.counters) {
+    text += counter.field +
+            (counter.is_label     ? "|label|"
+             : counter.is_counter ? "|counter|"
+                                  : "|gauge|") +
+            counter.help + "\n";
+  }
+  return text;
+}
+
+TEST(Counters, ReadTheFormatAsPeopleWriteIt) {
+  const CounterList list = parse_counters(
+      "\xef\xbb\xbf# Format,,\r\n"
+      "\r\n"
+      "DCGM_FI_DEV_SM_CLOCK,  gauge, SM clock frequency (in MHz).\r\n"
+      "  # indented\n"
+      "DCGM_FI_DEV_DEC_UTIL ,     gauge, Decoder utilization (in %).\n"
+      "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION,counter,Energy, in mJ, since boot\n"
+      "\"DCGM_FI_DEV_GPU_TEMP\", \"gauge\" , \"Quoted, with \"\"quotes\"\"\"\n"
+      "DCGM_FI_DEV_GPU_UTIL_RATIO, gauge\n"
+      "DCGM_EXP_XID_ERRORS_COUNT, gauge, Count of XIDs\n"
+      "DCGM_FI_DRIVER_VERSION, label, Driver Version",
+      "counters.csv");
+  EXPECT_EQ(summary(list),
+            "DCGM_FI_DEV_SM_CLOCK|gauge|SM clock frequency (in MHz).\n"
+            "DCGM_FI_DEV_DEC_UTIL|gauge|Decoder utilization (in %).\n"
+            "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION|counter|Energy, in mJ, since boot\n"
+            "DCGM_FI_DEV_GPU_TEMP|gauge|Quoted, with \"quotes\"\n"
+            "DCGM_FI_DEV_GPU_UTIL_RATIO|gauge|\n"
+            "DCGM_EXP_XID_ERRORS_COUNT|gauge|Count of XIDs\n"
+            "DCGM_FI_DRIVER_VERSION|label|Driver Version\n");
+  EXPECT_EQ(list.warnings, std::vector<std::string>{});
+}
+
+TEST(Counters, WarnOfLinesThatMakeNoSense) {
+  const CounterList list = parse_counters(
+      "DCGM_FI_DEV_GPU_TEMP, gauge, fine\n"
+      "DCGM_FI_DEV_NO_SUCH, gauge, x\n"
+      "DCGM_FI_DEV_GPU_TEMP, gauge, again\n"
+      "DCGM_FI_DEV_GPU_UTIL, histogram, x\n"
+      "DCGM_FI_DEV_GPU_UTIL, label, x\n"
+      "DCGM_FI_DEV_SERIAL, gauge, x\n"
+      "just words\n"
+      "\"DCGM_FI_DEV_FB_USED, gauge, x\n"
+      "\"DCGM_FI_DEV_FB_USED\" x, gauge, x\n"
+      "\xff\xfe\x01, gauge, x\n",
+      "c.csv");
+  EXPECT_EQ(summary(list), "DCGM_FI_DEV_GPU_TEMP|gauge|fine\n");
+  EXPECT_EQ(
+      list.warnings,
+      (std::vector<std::string>{
+          "c.csv:2: 'DCGM_FI_DEV_NO_SUCH' is no field that this agent has; the line is left out",
+          "c.csv:3: 'DCGM_FI_DEV_GPU_TEMP' stands there twice; the line is left out",
+          "c.csv:4: 'histogram' is not gauge, counter or label; the line is left out",
+          "c.csv:5: 'DCGM_FI_DEV_GPU_UTIL' is no field that this agent has as a label; the line is "
+          "left out",
+          "c.csv:6: 'DCGM_FI_DEV_SERIAL' is no field that this agent has; the line is left out",
+          "c.csv:7: a line is FIELD, type, help; the line is left out",
+          "c.csv:8: a quote does not end, or something follows it; the line is left out",
+          "c.csv:9: a quote does not end, or something follows it; the line is left out",
+          "c.csv:10: '\xef\xbf\xbd\xef\xbf\xbd ' is no field that this agent has; the line is left "
+          "out"}));
+}
+
+TEST(Counters, TakeEveryNameOfTheTable) {
+  std::string text;
+  for (const model::MetricsFamily& family : model::dcgm_families()) {
+    text.append(family.name).append(",gauge,\n");
+    if (!family.new_name.empty()) text.append(family.new_name).append(",gauge,\n");
+  }
+  for (const model::LabelField& label : model::dcgm_label_fields()) {
+    text.append(label.name).append(",label,\n");
+  }
+  EXPECT_EQ(parse_counters(text, "f").warnings, std::vector<std::string>{});
+}
+
+}  // namespace
+}  // namespace gpuscope::wire
