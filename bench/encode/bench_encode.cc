@@ -1,8 +1,9 @@
-// How long /gpu/metric takes to write, against a memcpy of the same bytes and against
-// prometheus-cpp, all in one run; and what gzip costs and gains at each level. Prints; asserts
-// nothing.
+// How long metrics take to write, against a memcpy of the same bytes, against the plain way
+// (prefixes prebuilt, std::to_chars) and against prometheus-cpp, all in one run: /gpu/metric, and a
+// document of forty families; and what gzip costs and gains at each level. Prints; asserts nothing.
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
@@ -12,6 +13,7 @@
 #include <functional>
 #include <memory>
 #include <string>
+#include <vector>
 
 #include "model/naming.h"
 #include "wire/gzip.h"
@@ -47,6 +49,19 @@ double nanoseconds(const std::function<void()>& run) {
   return best;
 }
 
+// Forty metrics that move, under the labels of /gpu/metric.
+model::Naming forty_families() {
+  static const std::vector<model::Family> kFamilies = [] {
+    std::vector<model::Family> families;
+    for (const model::MetricInfo& row : model::metrics(model::Entity::kGpu)) {
+      if (row.cadence != model::Cadence::kTick || families.size() == 40) continue;
+      families.push_back({row.id, row.key, row.key, row.help});
+    }
+    return families;
+  }();
+  return {kFamilies, model::gpu_metric_naming().labels};
+}
+
 class Machine {
  public:
   explicit Machine(std::size_t gpus) {
@@ -68,8 +83,8 @@ class Machine {
   // Every value changes, as in life: lengths and digits differ from line to line.
   void tick() {
     for (model::DeviceSample& device : snapshot_.devices) {
-      for (const model::Family& family : model::gpu_metric_naming().families) {
-        if (family.metric) device.at(*family.metric) = model::Reading::of(value(*family.metric));
+      for (const model::MetricInfo& row : model::metrics(model::Entity::kGpu)) {
+        device.at(row.id) = model::Reading::of(value(row.id));
       }
     }
   }
@@ -100,12 +115,73 @@ class Machine {
   std::uint64_t random_ = 1;
 };
 
+// The plain way to do it well: what does not change is prebuilt line by line, numbers go through
+// std::to_chars.
+class Plain {
+ public:
+  explicit Plain(const model::Naming& naming, const model::Snapshot& snapshot) {
+    for (const model::Family& family : naming.families) {
+      std::string head = "# HELP " + std::string(family.name) + " " + std::string(family.help) +
+                         "\n# TYPE " + std::string(family.name) + " gauge\n";
+      for (std::size_t gpu = 0; gpu < snapshot.devices.size(); ++gpu) {
+        const model::GpuInfo& info = snapshot.inventory->gpus[gpu];
+        head += std::string(family.name) + "{gpu_uuid=\"" + info.uuid() + "\",gpu_index=\"" +
+                std::to_string(gpu) + "\",gpu_name=\"" + info.name() +
+                "\",gpu_health=\"healthy\"} ";
+        lines_.push_back({static_cast<std::uint32_t>(head.size()), model::decimals(family)});
+        prefixes_ += head;
+        head.clear();
+        values_.push_back(
+            family.metric
+                ? model::scale(family, snapshot.devices[gpu].at(*family.metric).value).value
+                : 0);
+      }
+    }
+    out_.resize(prefixes_.size() + lines_.size() * 40);
+  }
+
+  std::size_t render() {
+    char* out = out_.data();
+    const char* prefix = prefixes_.data();
+    for (std::size_t i = 0; i < lines_.size(); ++i) {
+      std::memcpy(out, prefix, lines_[i].length);
+      prefix += lines_[i].length;
+      out = number(out + lines_[i].length, values_[i], lines_[i].decimals);
+      *out++ = '\n';
+    }
+    return static_cast<std::size_t>(out - out_.data());
+  }
+
+ private:
+  static char* number(char* out, std::int64_t value, int decimals) {
+    std::int64_t power = 1;
+    for (int i = 0; i < decimals; ++i) power *= 10;
+    out = std::to_chars(out, out + 20, value / power).ptr;
+    std::int64_t rest = value % power;
+    if (rest == 0) return out;
+    for (*out++ = '.'; rest != 0; rest %= power) {
+      power /= 10;
+      *out++ = static_cast<char>('0' + rest / power);
+    }
+    return out;
+  }
+
+  struct Line {
+    std::uint32_t length;
+    int decimals;
+  };
+  std::string prefixes_;
+  std::vector<Line> lines_;
+  std::vector<std::int64_t> values_;
+  std::string out_;
+};
+
 #ifdef GPUSCOPE_BENCH_PROMETHEUS_CPP
 // The peer: the same families, labels and values, collected and serialized as its exposer does it.
 class Peer {
  public:
-  explicit Peer(const model::Snapshot& snapshot) {
-    for (const model::Family& row : model::gpu_metric_naming().families) {
+  Peer(const model::Naming& naming, const model::Snapshot& snapshot) {
+    for (const model::Family& row : naming.families) {
       auto& family = prometheus::BuildGauge()
                          .Name(std::string(row.name))
                          .Help(std::string(row.help))
@@ -129,9 +205,9 @@ class Peer {
 };
 #endif
 
-void measure_text(std::size_t gpus) {
-  Machine machine(gpus);
-  wire::PrometheusText text(model::gpu_metric_naming());
+void measure_text(const char* what, const model::Naming& naming, std::size_t gpus) {
+  const Machine machine(gpus);
+  wire::PrometheusText text(naming);
   std::string out;
   const double render = nanoseconds([&] {
     out.clear();
@@ -142,16 +218,32 @@ void measure_text(std::size_t gpus) {
     std::memcpy(copy.data(), out.data(), out.size());
     asm volatile("" : : "r"(copy.data()) : "memory");  // the copy is wanted
   });
-  const double series = static_cast<double>(gpus * model::gpu_metric_naming().families.size());
-  std::printf("text   %6zu GPUs %9.1f KB  %10.1f us  %6.2f ns/series  %5.2fx memcpy", gpus,
-              static_cast<double>(out.size()) / 1e3, render / 1e3, render / series,
-              render / copied);
+  Plain plain(naming, machine.snapshot());
+  volatile std::size_t length = 0;
+  const double plain_time = nanoseconds([&] { length = plain.render(); });
+  const auto series = static_cast<double>(gpus * naming.families.size());
+  std::printf("| %s, %zu GPUs | %.1f KB | %.1f ns | %.1f | %.2f |", what, gpus,
+              static_cast<double>(out.size()) / 1e3, render / series, render / copied,
+              plain_time / render);
 #ifdef GPUSCOPE_BENCH_PROMETHEUS_CPP
-  const Peer peer(machine.snapshot());
+  const Peer peer(naming, machine.snapshot());
   std::string theirs;
   const double peer_time = nanoseconds([&] { theirs = peer.render(); });
-  std::printf("  prometheus-cpp %10.1f us: %.0fx", peer_time / 1e3, peer_time / render);
+  std::printf(" %.0f |", peer_time / render);
 #endif
+  std::printf("\n");
+}
+
+void measure_texts() {
+  std::printf("| document | body | per series | x memcpy | to_chars over ours |");
+#ifdef GPUSCOPE_BENCH_PROMETHEUS_CPP
+  std::printf(" prometheus-cpp over ours |");
+#endif
+  std::printf("\n|---|---|---|---|---|---|\n");
+  for (const std::size_t gpus : {8UL, 1'000UL, 10'000UL}) {
+    measure_text("forty families", forty_families(), gpus);
+    measure_text("/gpu/metric", model::gpu_metric_naming(), gpus);
+  }
   std::printf("\n");
 }
 
@@ -195,7 +287,7 @@ void measure_gzip(std::size_t gpus) {
 }  // namespace gpuscope
 
 int main() {
-  for (const std::size_t gpus : {8UL, 1'000UL, 10'000UL}) gpuscope::measure_text(gpus);
+  gpuscope::measure_texts();
   for (const std::size_t gpus : {8UL, 1'000UL}) gpuscope::measure_json(gpus);
   for (const std::size_t gpus : {8UL, 1'000UL}) gpuscope::measure_gzip(gpus);
 }

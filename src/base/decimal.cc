@@ -16,30 +16,42 @@ constexpr std::array<std::uint64_t, 19> kPowersOfTen = [] {
   return powers;
 }();
 
-// The digits of `number`, `width` of them (zeros in front), then only the first `count` counting.
-constexpr detail::Digits digits_of(std::size_t number, unsigned width, unsigned count) {
-  detail::Digits digits = 0;
-  for (unsigned i = width; i > 0; --i) {
-    digits |= static_cast<detail::Digits>('0' + number % 10) << (8 * (i - 1));
+// The `count` characters of `number`, zeros in front.
+constexpr detail::Characters digits_of(std::size_t number, unsigned count) {
+  detail::Characters digits = 0;
+  for (unsigned i = count; i > 0; --i) {
+    digits |= static_cast<detail::Characters>('0' + number % 10) << (8 * (i - 1));
     number /= 10;
   }
-  return digits | count << 24;
+  return digits;
+}
+
+constexpr detail::Characters counted(detail::Characters characters, unsigned count) {
+  return characters | detail::Characters{count} << detail::kCountShift;
+}
+
+// "." and the digits of `fraction` tenths, hundredths or thousandths, and a line feed.
+constexpr detail::Characters line_end(std::size_t fraction, unsigned places) {
+  constexpr detail::Characters kLineFeed = '\n';
+  if (fraction == 0) return counted(kLineFeed, 1);
+  unsigned count = places;
+  while (fraction % 10 == 0) {
+    fraction /= 10;
+    --count;
+  }
+  const auto digits = digits_of(fraction, count);
+  return counted('.' | digits << 8 | kLineFeed << (8 * (count + 1)), count + 2);
 }
 
 constexpr detail::DecimalTables make_tables() {
   detail::DecimalTables tables{};
-  for (std::size_t number = 0; number < detail::kDigitsEntries; ++number) {
+  for (std::size_t number = 0; number < detail::kGroupEntries; ++number) {
     const unsigned width = number < 10 ? 1 : number < 100 ? 2 : 3;
-    tables.lone[number] = digits_of(number, width, width);
-    tables.leading[number] = number == 0 ? 0 : tables.lone[number];
-    tables.following[number] = digits_of(number, 3, 3);
+    tables.first[number] = counted(digits_of(number, width), width);
+    tables.following[number] = counted(digits_of(number, 3), 3);
     std::size_t limit = 1;
-    for (unsigned places = 1; places <= 3; ++places) {
-      limit *= 10;
-      if (number >= limit) continue;
-      unsigned count = places;
-      for (std::size_t rest = number; count > 0 && rest % 10 == 0; rest /= 10) --count;
-      tables.fraction[places][number] = digits_of(number, places, count == 0 ? 0 : count + 1);
+    for (unsigned places = 0; places <= 3; ++places, limit *= 10) {
+      if (number < limit) tables.line_end[places][number] = line_end(number, places);
     }
   }
   return tables;

@@ -15,34 +15,25 @@ inline constexpr int kMaxDecimalChars = 40;
 
 namespace detail {
 
-// Three digits at once: their characters in the lower three bytes, first one lowest, and in the
-// upper byte how many of them count.
-using Digits = std::uint32_t;
-inline constexpr std::size_t kDigitsEntries = 1000;
+// Up to seven characters, first one lowest, and in the upper byte how many of them count.
+using Characters = std::uint64_t;
+inline constexpr int kCountShift = 56;
+inline constexpr std::size_t kGroupEntries = 1000;
 
 struct DecimalTables {
-  // By number, in front of the point: a first group ("" for 0, "7"), one with nothing before it
-  // ("0", "7"), one that follows another ("007").
-  std::array<Digits, kDigitsEntries> leading;
-  std::array<Digits, kDigitsEntries> lone;
-  std::array<Digits, kDigitsEntries> following;
-  // By digits behind the point and their number, without zeros at the end ("" for 0). The count
-  // includes the point.
-  std::array<std::array<Digits, kDigitsEntries>, 4> fraction;
+  // A group of three digits by its number: a number's first ("0", "7"), one after it ("007").
+  std::array<Characters, kGroupEntries> first;
+  std::array<Characters, kGroupEntries> following;
+  // By digits behind the point and their number: the point, the digits without zeros at the end,
+  // and a line feed; only the line feed for 0.
+  std::array<std::array<Characters, kGroupEntries>, 4> line_end;
 };
 extern const DecimalTables decimal_tables;
 
 // write_decimal() for every value there is.
 char* write_any_decimal(char* out, std::int64_t value, int decimals);
 
-// Up to 16 characters in two registers, first one lowest.
-struct ShortText {
-  std::uint64_t low;
-  std::uint64_t high;
-  std::uint32_t length;
-};
-
-// Whether short_decimal() can write it. Nearly every reading can be: up to six digits before the
+// Whether write_short_line() can write it. Nearly every reading can be: up to six digits before the
 // point and three behind it.
 inline bool is_short(std::int64_t value, int decimals) {
   constexpr std::array<std::uint64_t, 4> kLimits{1'000'000, 10'000'000, 100'000'000, 1'000'000'000};
@@ -50,41 +41,28 @@ inline bool is_short(std::int64_t value, int decimals) {
          static_cast<std::uint64_t>(value) < kLimits[static_cast<std::size_t>(decimals)];
 }
 
-// write_decimal() of what is_short(), with `end` (one character, or NUL for none) behind it: three
-// look-ups, no branch that depends on the digits, and no memory to wait for.
-inline ShortText short_decimal(std::int64_t value, int decimals, char end) {
-  constexpr std::array<std::uint64_t, 4> kPowers{1, 10, 100, 1000};
-  constexpr std::uint64_t kThreeCharacters = 0xff'ffff;
-  const auto places = static_cast<std::size_t>(decimals);
-  const std::uint64_t whole = static_cast<std::uint64_t>(value) / kPowers[places];
-  const std::uint64_t thousands = whole / 1000;
-  const std::uint64_t rest = whole - 1000 * thousands;
-  const DecimalTables& tables = decimal_tables;
-  const Digits leading = tables.leading[thousands];
-  const Digits last = (thousands == 0 ? tables.lone : tables.following).data()[rest];
-  const unsigned leading_count = leading >> 24;
-  const unsigned whole_count = leading_count + (last >> 24);  // 1 to 6
-  const std::uint64_t before = (leading & kThreeCharacters) | (last & kThreeCharacters)
-                                                                  << (8 * leading_count);
-  std::uint64_t behind = 0;
-  unsigned behind_count = 0;
-  if (decimals > 0) {
-    const std::uint64_t fraction = static_cast<std::uint64_t>(value) - kPowers[places] * whole;
-    const Digits digits = tables.fraction[places][fraction];
-    behind_count = digits >> 24;
-    // The table keeps the zeros at the end, past the count.
-    behind = ('.' | std::uint64_t{digits & kThreeCharacters} << 8) &
-             ((std::uint64_t{1} << (8 * behind_count)) - 1);
-  }
-  behind |= static_cast<std::uint64_t>(static_cast<unsigned char>(end)) << (8 * behind_count);
-  return {before | behind << (8 * whole_count), behind >> (64 - 8 * whole_count),
-          whole_count + behind_count + (end != '\0' ? 1U : 0U)};
+// Appends all eight bytes; returns where those that count end.
+inline char* put(char* out, Characters characters) {
+  std::memcpy(out, &characters, sizeof characters);
+  return out + (characters >> kCountShift);
 }
 
-inline char* put(char* out, const ShortText& text) {
-  std::memcpy(out, &text.low, sizeof text.low);
-  std::memcpy(out + sizeof text.low, &text.high, sizeof text.high);
-  return out + text.length;
+// write_decimal() of what is_short(), and a line feed. With `decimals` known to the compiler: some
+// multiplications, two or three look-ups and one branch.
+inline char* write_short_line(char* out, std::int64_t value, int decimals) {
+  constexpr std::array<std::uint32_t, 4> kPowers{1, 10, 100, 1000};
+  const auto number = static_cast<std::uint32_t>(value);
+  const auto places = static_cast<std::size_t>(decimals);
+  std::uint32_t group = number / kPowers[places];
+  const std::uint32_t fraction = number - kPowers[places] * group;
+  const DecimalTables& tables = decimal_tables;
+  if (group < 1000) {
+    out = put(out, tables.first[group]);
+  } else {
+    out = put(out, tables.first[group / 1000]);
+    out = put(out, tables.following[group % 1000]);
+  }
+  return put(out, tables.line_end[places][fraction]);
 }
 
 }  // namespace detail
@@ -97,7 +75,7 @@ inline char* write_decimal(char* out, std::int64_t value, int decimals) {
   if (!detail::is_short(value, decimals)) [[unlikely]] {
     return detail::write_any_decimal(out, value, decimals);
   }
-  return detail::put(out, detail::short_decimal(value, decimals, '\0'));
+  return detail::write_short_line(out, value, decimals) - 1;  // without its line feed
 }
 
 // The same, appended to a string.

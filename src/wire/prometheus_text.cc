@@ -16,17 +16,15 @@ namespace {
 // Text is copied in chunks of a fixed size, past its end: a few unconditional moves instead of a
 // call to memcpy with a length that differs from line to line. Slots are padded to it, and the
 // output has this much room to spare.
-constexpr std::size_t kChunk = 32;
+constexpr std::size_t kNameChunk = 32;
+constexpr std::size_t kLabelsChunk = 128;
 
-// How many lines a reading is asked for before it is needed: a device's readings lie kilobytes from
-// the next one's, so that with thousands of GPUs each is a cache miss.
-constexpr std::size_t kDevicesAhead = 16;
-
-constexpr std::size_t round_up(std::size_t length) {
-  return (length + kChunk - 1) / kChunk * kChunk;
+constexpr std::size_t round_up(std::size_t length, std::size_t chunk) {
+  return (length + chunk - 1) / chunk * chunk;
 }
 
 // `length` bytes that count; writes up to kChunk - 1 more, and reads as many.
+template <std::size_t kChunk>
 inline void copy_chunks(char* out, const char* in, std::size_t length) {
   std::size_t done = 0;
   do {
@@ -67,7 +65,7 @@ struct PrometheusText::Lines {
   std::size_t stride;
   std::span<const Slot> slots;
 
-  // `reading_of(gpu)` is a Reading in the family's unit.
+  // `reading_of(gpu)` is a Reading in the catalogue's unit.
   template <typename ReadingOf>
   char* write(char* out, ReadingOf reading_of) const {
     // With the digits behind the point known, a number is half as much work.
@@ -85,59 +83,30 @@ struct PrometheusText::Lines {
     }
   }
 
-  // Numbers first, some lines of them, then the lines: where a line ends depends on its number, and
-  // numbers made in the same loop would each wait for the one before.
   template <typename ReadingOf, typename Decimals>
   char* write(char* out, ReadingOf reading_of, Decimals decimals) const {
-    std::array<Number, kBatch> numbers;
-    for (std::size_t begin = 0; begin < slots.size(); begin += kBatch) {
-      const std::size_t count = std::min(kBatch, slots.size() - begin);
-      for (std::size_t i = 0; i < count; ++i) {
-        const model::Reading reading = reading_of(begin + i);
-        if (!reading.present()) {
-          numbers[i].text.length = 0;
-        } else if (base::detail::is_short(reading.value, decimals)) [[likely]] {
-          numbers[i].text = base::detail::short_decimal(reading.value, decimals, '\n');
-        } else {
-          numbers[i] = {{0, 0, kLong}, reading.value};
-        }
-      }
-      out = join(out, begin, std::span(numbers).first(count));
-    }
-    return out;
-  }
-
- private:
-  static constexpr std::size_t kBatch = 16;
-  static constexpr std::uint32_t kLong = ~0U;  // a length: the value does not fit a ShortText
-
-  // The end of a line. Length 0: there is no such line.
-  struct Number {
-    base::detail::ShortText text;
-    std::int64_t value;  // where it is kLong
-  };
-
-  char* join(char* out, std::size_t begin, std::span<const Number> numbers) const {
     const char* name = family.name.data();
     const std::size_t name_length = family.name_length;
-    const char* slot_labels = labels + begin * stride;
+    const char* slot_labels = labels;
     const std::size_t slot_stride = stride;
-    const Slot* slot = slots.data() + begin;
-    for (const Number& number : numbers) {
-      if (number.text.length != 0) [[likely]] {
-        copy_chunks(out, name, name_length);
-        out += name_length;
-        copy_chunks(out, slot_labels, slot->length);
-        out += slot->length;
-        if (number.text.length != kLong) [[likely]] {
-          out = base::detail::put(out, number.text);
-        } else {
-          out = base::write_decimal(out, number.value, family.decimals);
-          *out++ = '\n';
-        }
+    const Slot* slot = slots.data();
+    const std::size_t gpus = slots.size();
+    const std::int64_t half = family.half;
+    const int shift = family.binary_shift;
+    for (std::size_t gpu = 0; gpu < gpus; ++gpu, ++slot, slot_labels += slot_stride) {
+      const model::Reading reading = reading_of(gpu);
+      if (!reading.present()) continue;
+      const std::int64_t value = (reading.value + half) >> shift;
+      copy_chunks<kNameChunk>(out, name, name_length);
+      out += name_length;
+      copy_chunks<kLabelsChunk>(out, slot_labels, slot->length);
+      out += slot->length;
+      if (base::detail::is_short(value, decimals)) [[likely]] {
+        out = base::detail::write_short_line(out, value, decimals);
+      } else {
+        out = base::write_decimal(out, value, decimals);
+        *out++ = '\n';
       }
-      slot_labels += slot_stride;
-      ++slot;
     }
     return out;
   }
@@ -149,9 +118,14 @@ PrometheusText::PrometheusText(const model::Naming& naming) : naming_(naming) {
     text.header.append("# HELP ").append(family.name).append(" ").append(family.help);
     text.header.append("\n# TYPE ").append(family.name).append(" ");
     text.header.append(model::prometheus_type(family.kind)).append("\n");
+    text.header_length = text.header.size();
+    text.header.resize(round_up(text.header.size(), kLabelsChunk), '\0');
     text.name = family.name;
-    text.name.resize(round_up(text.name.size()), '\0');
+    text.name.resize(round_up(text.name.size(), kNameChunk), '\0');
     text.name_length = family.name.size();
+    if (family.metric) text.column = model::column(*family.metric);
+    text.binary_shift = family.binary_shift;
+    text.half = family.binary_shift == 0 ? 0 : std::int64_t{1} << (family.binary_shift - 1);
     text.decimals = model::decimals(family);
     texts_.push_back(std::move(text));
   }
@@ -162,7 +136,7 @@ void PrometheusText::append(const model::Snapshot& snapshot, std::string& out) {
   const std::size_t begin = out.size();
   out.resize_and_overwrite(begin + bound(slots_.size()), [&](char* data, std::size_t) {
     char* end = data + begin;
-    for (std::size_t i = 0; i < naming_.families.size(); ++i) end = write_family(end, i, snapshot);
+    for (const FamilyText& family : texts_) end = write_family(end, family, snapshot);
     return static_cast<std::size_t>(end - data);
   });
 }
@@ -185,7 +159,7 @@ void PrometheusText::rebuild(const model::Snapshot& snapshot) {
   for (std::size_t gpu = 0; gpu < slots_.size(); ++gpu) {
     // The longest that this GPU's labels can get, whatever its health.
     build_labels(gpu, model::Health::kCritical);
-    stride_ = std::max(stride_, round_up(scratch_.size()));
+    stride_ = std::max(stride_, round_up(scratch_.size(), kLabelsChunk));
   }
   labels_.assign(stride_ * slots_.size(), '\0');
   for (std::size_t gpu = 0; gpu < slots_.size(); ++gpu) fill_slot(gpu, health_of(snapshot, gpu));
@@ -234,29 +208,18 @@ std::size_t PrometheusText::bound(std::size_t gpus) const {
   return bytes;
 }
 
-char* PrometheusText::write_family(char* out, std::size_t index,
+char* PrometheusText::write_family(char* out, const FamilyText& family,
                                    const model::Snapshot& snapshot) const {
-  const model::Family& family = naming_.families[index];
-  const std::string& header = texts_[index].header;
-  out += header.copy(out, header.size());
-  const Lines lines{texts_[index], labels_.data(), stride_, slots_};
-  if (!family.metric) {
+  copy_chunks<kLabelsChunk>(out, family.header.data(), family.header_length);
+  out += family.header_length;
+  const Lines lines{family, labels_.data(), stride_, slots_};
+  if (!family.column) {
     return lines.write(out, [slots = slots_.data()](std::size_t gpu) {
       return model::Reading::of(static_cast<std::int64_t>(slots[gpu].health));
     });
   }
-  const model::DeviceSample* devices = snapshot.devices.data();
-  const std::size_t column = model::column(*family.metric);
-  const std::size_t last = slots_.size() - 1;
-  const auto read = [=](std::size_t gpu) {
-    __builtin_prefetch(&devices[std::min(gpu + kDevicesAhead, last)].gpu[column]);
-    return devices[gpu].gpu[column];
-  };
-  if (family.binary_shift == 0) return lines.write(out, read);
-  return lines.write(out, [=, shift = family.binary_shift](std::size_t gpu) {
-    const model::Reading reading = read(gpu);
-    return model::Reading{model::shift_rounded(reading.value, shift), reading.absence};
-  });
+  return lines.write(out, [devices = snapshot.devices.data(), column = *family.column](
+                              std::size_t gpu) { return devices[gpu].gpu[column]; });
 }
 
 }  // namespace gpuscope::wire

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -32,9 +33,14 @@ class PrometheusText {
  private:
   // What a family's lines are made of.
   struct FamilyText {
-    std::string header;  // its HELP and TYPE lines
-    std::string name;    // padded with zeros for copy_chunks()
+    std::string header;  // its HELP and TYPE lines, padded with zeros for copy_chunks()
+    std::size_t header_length = 0;
+    std::string name;  // padded in the same way
     std::size_t name_length = 0;
+    std::optional<std::size_t> column;  // of its readings; none: the verdict
+    // Its numbers: (value + half) >> binary_shift, with this many digits behind the point.
+    std::int64_t half = 0;
+    int binary_shift = 0;
     int decimals = 0;
   };
   // One GPU's `{label="…",…} `, in its slot of labels_.
@@ -50,7 +56,7 @@ class PrometheusText {
   void fill_slot(std::size_t gpu, model::Health health);
   void build_labels(std::size_t gpu, model::Health health);
   std::size_t bound(std::size_t gpus) const;
-  char* write_family(char* out, std::size_t family, const model::Snapshot& snapshot) const;
+  char* write_family(char* out, const FamilyText& family, const model::Snapshot& snapshot) const;
 
   const model::Naming naming_;
   std::vector<FamilyText> texts_;                      // by family
