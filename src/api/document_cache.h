@@ -16,7 +16,16 @@
 
 namespace gpuscope::api {
 
-enum class Document : std::uint8_t { kList, kMetric, kMetrics, kGpuMetrics, kGpu, kStatic };
+enum class Document : std::uint8_t {
+  kList,
+  kMetric,
+  kMetrics,
+  kGpuMetrics,
+  kGpu,
+  kStatic,
+  kPrometheusMetrics,
+  kOpenMetrics,
+};
 
 // One document of one method; `gpu` is 0 for those of the whole machine.
 struct DocumentKey {

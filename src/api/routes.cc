@@ -69,7 +69,11 @@ wire::SourceHealth source_health(std::string_view method, const collect::View& v
   wire::SourceHealth health;
   health.method = method;
   health.state = state_name(view.status.state);
-  if (view.status.state != collect::SourceState::kRunning) health.error = view.status.error.message;
+  if (view.status.state != collect::SourceState::kRunning) {
+    health.error = view.status.error.message;
+  } else if (view.status.trouble) {
+    health.error = view.status.trouble->message;
+  }
   health.ticks = view.status.ticks;
   health.missed_ticks = view.status.missed_ticks;
   health.device_timeouts = view.status.device_timeouts;
@@ -98,6 +102,7 @@ Routes::Routes(collect::Collector& collector, std::string version)
       page_(shared(embedded::page_html)),
       openapi_(shared(embedded::openapi_json)),
       docs_(shared(embedded::docs_html)),
+      metrics_route_(collector_, version_, cache_),
       router_(make_table()) {}
 
 std::vector<Route> Routes::make_table() {
@@ -110,6 +115,8 @@ std::vector<Route> Routes::make_table() {
        [this](const Request&, Captures) { return shared_response(kJson, openapi_); }},
       {"GET", "/docs", "docs", false,
        [this](const Request&, Captures) { return page_response(docs_); }},
+      {"GET", "/metrics", "metrics", false,
+       [this](const Request& request, Captures) { return metrics_route_.answer(request); }},
       {"GET", "/gpu/list", "list", false,
        [this](const Request& request, Captures) { return list(request); }},
       {"GET", "/gpu/metric", "metric", false,

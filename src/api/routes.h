@@ -8,18 +8,17 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "api/document_cache.h"
+#include "api/metrics_routes.h"
 #include "api/router.h"
 #include "collect/collector.h"
 #include "http/server.h"
 #include "wire/prometheus_text.h"
 
 namespace gpuscope::api {
-
-// The method that a request's word means ("bash" is "smi"), or nullopt for a word that means none.
-std::optional<std::string_view> canonical_method(std::string_view word);
 
 // Not thread-safe: handle() is for the server's thread alone.
 class Routes {
@@ -29,6 +28,9 @@ class Routes {
 
   // `collector` outlives this object; `version` is the program's.
   Routes(collect::Collector& collector, std::string version);
+
+  // How /metrics looks. To be called before the first request.
+  void configure_metrics(MetricsSetup setup) { metrics_route_.configure(std::move(setup)); }
 
   // An http::Handler.
   std::optional<http::Response> handle(const http::Request& request) {
@@ -65,6 +67,7 @@ class Routes {
   DocumentCache cache_;
   // One renderer a method, since each has prepared one inventory.
   std::map<std::string, wire::PrometheusText, std::less<>> renderers_;
+  MetricsRoute metrics_route_;
   const Router router_;
 };
 

@@ -1,0 +1,55 @@
+// GET /metrics: what a scraper reads of the method that the agent was started with.
+#pragma once
+
+#include <chrono>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "api/document_cache.h"
+#include "collect/collector.h"
+#include "http/server.h"
+#include "wire/metrics_text.h"
+
+namespace gpuscope::api {
+
+struct MetricsSetup {
+  wire::MetricsOptions options;
+  std::function<http::Counters()> http_counters;  // of the server that serves; empty: not known
+  std::string proc = "/proc";
+};
+
+// The method that a request's word means ("bash" is "smi"), or nullopt for a word that means none.
+std::optional<std::string_view> canonical_method(std::string_view word);
+
+// Not thread-safe: for the server's thread alone.
+class MetricsRoute {
+ public:
+  // How long a scrape waits for the very first tick; then it gets what there is.
+  static constexpr std::chrono::seconds kFirstReadingLimit{2};
+  // Compressing more than this would hold up all others for too long: it is sent as it is.
+  static constexpr std::size_t kLargestGzip = 64 * 1048576;
+
+  // Collector and cache outlive this object.
+  MetricsRoute(collect::Collector& collector, std::string version, DocumentCache& cache);
+
+  // To be called before the first request.
+  void configure(MetricsSetup setup);
+
+  // Always 200, even while no GPU can be read: then it says so, and who is missing. 400 for
+  // another method than the one that the agent was started with.
+  std::optional<http::Response> answer(const http::Request& request);
+
+ private:
+  void encode(const collect::View& primary, wire::MetricsFormat format, std::string& out);
+
+  collect::Collector& collector_;
+  const std::string version_;
+  DocumentCache& cache_;
+  MetricsSetup setup_;
+  std::unique_ptr<wire::MetricsText> text_;
+};
+
+}  // namespace gpuscope::api
