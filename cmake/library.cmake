@@ -7,6 +7,7 @@
 include(GoogleTest)
 add_custom_target(fuzzers)
 add_custom_target(benches)
+add_custom_target(unit_tests)
 
 function(gpuscope_library folder)
   cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;FOREIGN;TESTS;BENCHES;FUZZERS" ${ARGN})
@@ -38,10 +39,15 @@ function(gpuscope_library folder)
   endif()
 endfunction()
 
-# gpuscope_test(<name> LABEL <label> SOURCES … LINK …): a GoogleTest program.
+# gpuscope_test(<name> LABEL <label> SOURCES … LINK …): a GoogleTest program. A release build makes
+# what users run; its tests come with the target unit_tests.
 function(gpuscope_test name)
   cmake_parse_arguments(ARG "" "LABEL" "SOURCES;LINK" ${ARGN})
   add_executable(${name} ${ARG_SOURCES})
+  add_dependencies(unit_tests ${name})
+  if(CMAKE_BUILD_TYPE STREQUAL Release)
+    set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
+  endif()
   target_link_libraries(${name} PRIVATE gpuscope_options ${ARG_LINK} GTest::gmock_main)
   target_compile_definitions(${name} PRIVATE GPUSCOPE_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                              GPUSCOPE_BINARY_DIR="${CMAKE_BINARY_DIR}")
