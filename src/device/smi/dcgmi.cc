@@ -64,23 +64,18 @@ const Json* member(const Json* node, const char* name) {
 }
 
 // Chunks are cut at blanks, which are then gone, but for words that are longer than a chunk.
-void join(std::string& text, std::string_view chunk) {
-  if (text.size() >= kLongestText) return;
-  const bool cut_within_word =
-      text.size() >= kChunkWidth &&
-      std::string_view(text).substr(text.size() - kChunkWidth).find(' ') == std::string_view::npos;
-  if (!text.empty() && text.back() != ' ' && !chunk.starts_with(' ') && !cut_within_word) {
-    text += ' ';
-  }
-  text += chunk.substr(0, kLongestText - text.size());
-}
-
 std::string message_of(const Json& overflow) {
-  std::string text;
   if (overflow.is_string()) return overflow.get<std::string>().substr(0, kLongestText);
+  std::string text;
   if (!overflow.is_array()) return text;
+  bool within_word = true;  // nothing is missing before the first chunk
   for (const Json& chunk : overflow) {
-    if (chunk.is_string()) join(text, chunk.get_ref<const std::string&>());
+    if (!chunk.is_string()) continue;
+    const auto& piece = chunk.get_ref<const std::string&>();
+    if (text.size() + piece.size() >= kLongestText) break;
+    if (!within_word) text += ' ';
+    text += piece;
+    within_word = piece.ends_with(' ') || (piece.size() >= kChunkWidth && !piece.contains(' '));
   }
   return std::string(trimmed(text));
 }
