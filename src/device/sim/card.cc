@@ -13,6 +13,7 @@
 namespace gpuscope::device::sim {
 namespace {
 
+using model::Absence;
 using model::Fact;
 using model::Metric;
 using model::Reading;
@@ -101,12 +102,33 @@ void set_limits(const CardModel& card, model::GpuRow& row) {
 void set_memory(const CardModel& card, model::GpuRow& row) {
   const std::int64_t total = memory_total_mib(card);
   row[column(Metric::kMemoryTotal)] = Reading::of(total * kMib);
+  row[column(Metric::kUnifiedMemory)] = Reading::of(card.unified_memory ? 1 : 0);
+  if (card.unified_memory) {
+    for (const Metric metric :
+         {Metric::kMemoryReserved, Metric::kBar1Total, Metric::kBar1Used, Metric::kBar1Free}) {
+      row[column(metric)] = Reading::none(Absence::kUnsupported);
+    }
+    return;
+  }
   row[column(Metric::kMemoryReserved)] = Reading::of(memory_reserved_mib(card) * kMib);
   std::int64_t bar1 = 256;  // the window covers the memory, in a power of two
   while (bar1 < total) bar1 *= 2;
   row[column(Metric::kBar1Total)] = Reading::of(bar1 * kMib);
   row[column(Metric::kBar1Used)] = Reading::of(3 * kMib);
   row[column(Metric::kBar1Free)] = Reading::of((bar1 - 3) * kMib);
+}
+
+// As the metric virtualization_mode counts them.
+constexpr int kVgpuGuest = 2;
+constexpr int kVgpuHost = 3;
+
+void set_virtualization(const CardModel& card, model::GpuRow& row) {
+  const Reading none = Reading::none(Absence::kUnsupported);
+  row[column(Metric::kVirtualizationMode)] = Reading::of(card.virtualization_mode);
+  row[column(Metric::kVgpuInstances)] =
+      card.virtualization_mode >= kVgpuHost ? Reading::of(card.vgpu_instances) : none;
+  row[column(Metric::kVgpuLicense)] =
+      card.virtualization_mode == kVgpuGuest ? Reading::of(card.vgpu_licensed ? 1 : 0) : none;
 }
 
 }  // namespace
@@ -160,6 +182,7 @@ model::GpuRow fixed_row(const CardModel& card) {
   model::GpuRow row{};
   set_limits(card, row);
   set_memory(card, row);
+  set_virtualization(card, row);
   // What no load and no fault moves: no display, no graphics, no retired page, ECC on, …
   for (const Metric metric : {Metric::kJpegUtilization,
                               Metric::kOfaUtilization,
@@ -198,6 +221,8 @@ std::int64_t memory_total_mib(const CardModel& card) {
   return static_cast<std::int64_t>(card.memory_mib);
 }
 
-std::int64_t memory_reserved_mib(const CardModel& card) { return memory_total_mib(card) / 100; }
+std::int64_t memory_reserved_mib(const CardModel& card) {
+  return card.unified_memory ? 0 : memory_total_mib(card) / 100;
+}
 
 }  // namespace gpuscope::device::sim

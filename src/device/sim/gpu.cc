@@ -1,12 +1,12 @@
 #include "device/sim/gpu.h"
 
-#include <fmt/format.h>
-
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <limits>
 
+#include "device/sim/faults.h"
+#include "device/sim/mig.h"
 #include "device/sim/noise.h"
 #include "device/sim/processes.h"
 
@@ -18,12 +18,11 @@ using model::Metric;
 using model::Reading;
 
 constexpr std::int64_t kNanosecondsPerStep = std::chrono::nanoseconds(kStep).count();
-constexpr double kStepsPerMinute = std::chrono::minutes(1) / kStep;
 constexpr std::int64_t kSpareRows = 512;
 constexpr std::int64_t kBanks = 640;
 constexpr double kCurveSteps = 50;  // 5 s from one knot of a curve to the next
 
-enum Channel : std::uint64_t { kMemory = 100, kMemoryBusy, kMemoryClock, kFan, kActivity, kUuid };
+enum Channel : std::uint64_t { kMemory = 100, kMemoryBusy, kMemoryClock, kFan, kActivity };
 
 // Everything that the parts of a reading are made from.
 struct Instant {
@@ -59,47 +58,12 @@ std::int64_t whole_around(double base, double share, double curve_value) {
   return std::clamp<std::int64_t>(std::llround(base * (1 + share * curve_value)), low, high);
 }
 
-// ---- faults
-
-std::int64_t fault_begin(const Fault& fault, std::int64_t period) {
-  return std::min<std::int64_t>(fault.from / kStep, period);
-}
-std::int64_t fault_end(const Fault& fault, std::int64_t period) {
-  return fault.until ? std::min<std::int64_t>(*fault.until / kStep, period) : period;
-}
-
-bool is_active(const Gpu& gpu, const Fault& fault, std::int64_t step) {
-  const std::int64_t period = gpu.profile->period();
-  const std::int64_t at = step % period;
-  return at >= fault_begin(fault, period) && at < fault_end(fault, period);
-}
-
-// Over how many of the steps before `step` the fault was active.
-std::int64_t active_steps(const Gpu& gpu, const Fault& fault, std::int64_t step) {
-  const std::int64_t period = gpu.profile->period();
-  const std::int64_t begin = fault_begin(fault, period);
-  const std::int64_t length = std::max<std::int64_t>(fault_end(fault, period) - begin, 0);
-  return step / period * length + std::clamp<std::int64_t>(step % period - begin, 0, length);
-}
-
 // The fault of this kind that is active, or null; the last one that the file names wins.
 const Fault* active_fault(const Instant& now, FaultKind kind) {
-  const Fault* found = nullptr;
-  for (const Fault& fault : now.gpu.faults) {
-    if (fault.kind == kind && is_active(now.gpu, fault, now.step)) found = &fault;
-  }
-  return found;
+  return active_fault(now.gpu, kind, now.step);
 }
-
-// How often something had happened that all faults of this kind make happen so often a minute.
 std::int64_t occurrences(const Instant& now, FaultKind kind) {
-  double sum = 0;
-  for (const Fault& fault : now.gpu.faults) {
-    if (fault.kind != kind) continue;
-    const auto steps = static_cast<double>(active_steps(now.gpu, fault, now.step));
-    sum += std::floor(steps * fault.amount / kStepsPerMinute);
-  }
-  return static_cast<std::int64_t>(std::min(sum, 9e18));
+  return occurrences(now.gpu, kind, now.step);
 }
 
 // ---- parts of a reading
@@ -336,42 +300,7 @@ void read_links(const Instant& now, model::DeviceSample& out) {
   put(out, Metric::kNvlinkActiveLinks, active);
 }
 
-void read_mig(const Instant& now, model::DeviceSample& out) {
-  const CardModel& card = now.gpu.card->model;
-  const auto count = static_cast<std::size_t>(card.mig_instances);
-  out.mig_instances.resize(count);
-  if (count == 0) return;
-  // Eighths of the memory, as the smallest profile has them; one eighth stays unused.
-  const std::int64_t total = memory_total_mib(card) / 8;
-  const std::int64_t used = out.at(Metric::kMemoryUsed).value / kMib / (card.mig_instances + 1);
-  for (std::size_t i = 0; i < count; ++i) {
-    model::MigInstance& instance = out.mig_instances[i];
-    instance.gpu_instance_id = static_cast<std::uint32_t>(7 + i);
-    instance.compute_instance_id = 0;
-    if (instance.uuid.empty()) {
-      const std::uint64_t hash = mix(mix(now.gpu.seed, kUuid), i);
-      instance.uuid =
-          fmt::format("MIG-{:08x}-{:04x}-5{:03x}-8{:03x}-{:012x}", hash >> 32U, hash & 0xffffU,
-                      (hash >> 16U) & 0xfffU, hash & 0xfffU, mix(hash, 1) & 0xffff'ffff'ffffU);
-      instance.profile = fmt::format("1g.{}gb", std::max<std::int64_t>((total + 512) / 1024, 1));
-    }
-    instance.row[column(Metric::kMigMemoryUsed)] = Reading::of(std::min(used, total) * kMib);
-    instance.row[column(Metric::kMigMemoryFree)] =
-        Reading::of((total - std::min(used, total)) * kMib);
-    instance.row[column(Metric::kMigMemoryTotal)] = Reading::of(total * kMib);
-    instance.row[column(Metric::kMigGraphicsEngineActivity)] =
-        out.at(Metric::kGraphicsEngineActivity);
-    instance.row[column(Metric::kMigSmActivity)] = out.at(Metric::kSmActivity);
-  }
-}
-
 }  // namespace
-
-bool is_lost(const Gpu& gpu, std::int64_t step) {
-  return std::ranges::any_of(gpu.faults, [&](const Fault& fault) {
-    return fault.kind == FaultKind::kLost && is_active(gpu, fault, step);
-  });
-}
 
 void read_gpu(const Gpu& gpu, std::int64_t step, model::DeviceSample& out) {
   const std::int64_t own = step + gpu.offset;
@@ -401,8 +330,9 @@ void read_gpu(const Gpu& gpu, std::int64_t step, model::DeviceSample& out) {
   read_errors(now, out);
   read_pcie(now, out);
   read_links(now, out);
-  read_mig(now, out);
+  read_mig(gpu, out);
   read_processes(phase, gpu.seed, step, out);
+  withhold_for_mig(gpu, out);
 }
 
 }  // namespace gpuscope::device::sim

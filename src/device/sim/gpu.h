@@ -30,8 +30,6 @@ struct Gpu {
   model::GpuInfo info;
 };
 
-bool is_lost(const Gpu& gpu, std::int64_t step);
-
 // Writes every reading of the GPU at `step` (0 or more, since the boot) into `out`, as if it were
 // not lost.
 void read_gpu(const Gpu& gpu, std::int64_t step, model::DeviceSample& out);

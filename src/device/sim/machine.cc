@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "device/sim/card.h"
+#include "device/sim/faults.h"
 #include "device/sim/gpu.h"
 #include "device/sim/noise.h"
 #include "device/sim/profile.h"
@@ -195,6 +196,11 @@ void Machine::read(std::size_t gpu, base::WallTime time, model::DeviceSample& ou
   read_gpu(impl_->gpu(gpu), step, out);
   for (const Metric metric : impl_->unsupported()) withhold(metric, out);
   if (is_lost(impl_->gpu(gpu), step)) out.mark_absent(Absence::kGone, true);
+}
+
+void Machine::events(std::size_t gpu, base::WallTime after, base::WallTime until,
+                     std::vector<model::Event>& out) const {
+  add_events(impl_->gpu(gpu), impl_->step_of(after), impl_->step_of(until), out);
 }
 
 bool Machine::lost(std::size_t gpu, base::WallTime time) const {

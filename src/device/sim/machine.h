@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <vector>
 
 #include "base/clock.h"
 #include "device/sim/options.h"
@@ -34,6 +35,10 @@ class Machine {
   // All that can be read of one GPU. A GPU that is lost at that time is marked kGone, but for what
   // is read once. Allocates nothing once `out` has held the GPU's lists.
   void read(std::size_t gpu, base::WallTime time, model::DeviceSample& out) const;
+  // Appends the events of one GPU after one time, up to and with another: XIDs, and changes of what
+  // holds the clocks; of a time above a minute, those of its last. None where time is frozen.
+  void events(std::size_t gpu, base::WallTime after, base::WallTime until,
+              std::vector<model::Event>& out) const;
   // True while the GPU is off the bus.
   bool lost(std::size_t gpu, base::WallTime time) const;
 

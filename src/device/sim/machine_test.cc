@@ -238,6 +238,7 @@ TEST(Machine, GivesEveryMetricOfTheCatalogueAndEveryFact) {
       for (const auto& process : sample.processes) {
         for (const auto& row : model::metrics(Entity::kProcess)) {
           if (row.id == Metric::kProcessMemory) continue;  // one in five does not tell it
+          if (!sample.mig_instances.empty()) continue;
           EXPECT_TRUE(process.row[column(row.id)].present()) << row.key;
         }
       }
@@ -307,7 +308,7 @@ TEST(Machine, CountersOnlyRise) {
         model::DeviceSample now;
         machine.read(gpu, time, now);
         for (const auto& row : model::metrics(Entity::kGpu)) {
-          if (row.kind != Kind::kCounter) continue;
+          if (row.kind != Kind::kCounter || !given(row, now)) continue;
           EXPECT_GE(value(now, row.id), value(last, row.id)) << row.key;
         }
         for (std::size_t link = 0; link < now.links.size(); ++link) {

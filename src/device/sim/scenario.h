@@ -25,6 +25,7 @@ inline constexpr int kMaxProcesses = 16;
 inline constexpr int kMaxLinks = 18;
 inline constexpr int kMaxFans = 8;
 inline constexpr int kMaxMigInstances = 7;
+inline constexpr int kMaxVgpuInstances = 32;
 
 // The card that all GPUs of a scenario are. The values are those of SIM-H100.
 struct CardModel {
@@ -44,6 +45,11 @@ struct CardModel {
   int fans = 2;                              // 0 to kMaxFans
   int nvlinks = 18;                          // 0 to kMaxLinks
   int mig_instances = 0;                     // 0 (MIG off) to kMaxMigInstances
+  // It has no memory of its own and shares the host's, which `memory_mib` then is.
+  bool unified_memory = false;
+  int virtualization_mode = 0;  // 0 to 4, as the metric virtualization_mode
+  int vgpu_instances = 0;       // 0 to kMaxVgpuInstances; of a vGPU host
+  bool vgpu_licensed = false;   // of a vGPU guest
 };
 
 // One stretch of load. The next phase takes over within a few seconds, not at once.

@@ -174,6 +174,39 @@ TEST(ScenarioRun, SplitsIntoMigInstances) {
   EXPECT_EQ(value(sample, Metric::kMigMode), 1);
   EXPECT_EQ(sample.mig_instances[0].profile, "1g.10gb");
   EXPECT_NE(sample.mig_instances[0].uuid, sample.mig_instances[1].uuid);
+  // What NVML does not tell of a GPU that is split.
+  EXPECT_EQ(sample.at(Metric::kGpuUtilization), Reading::none(Absence::kUnsupported));
+  EXPECT_TRUE(sample.at(Metric::kSmActivity).present());
+  std::int64_t sum = 0;
+  for (const model::MigInstance& instance : sample.mig_instances) {
+    for (const Reading& reading : instance.row) EXPECT_TRUE(reading.present());
+    sum += instance.row[column(Metric::kMigSmActivity)].value;
+  }
+  EXPECT_NEAR(static_cast<double>(sum) / 7, static_cast<double>(value(sample, Metric::kSmActivity)),
+              10);
+}
+
+TEST(ScenarioRun, KnowsVirtualizationAndUnifiedMemory) {
+  Scenario scenario = steady(50, 50);
+  const auto read = [&](Metric metric) {
+    const Machine machine(with(scenario));
+    model::DeviceSample sample;
+    machine.read(0, kNow, sample);
+    return sample.at(metric);
+  };
+  EXPECT_EQ(read(Metric::kVirtualizationMode), Reading::of(0));
+  EXPECT_EQ(read(Metric::kUnifiedMemory), Reading::of(0));
+  EXPECT_EQ(read(Metric::kVgpuInstances), Reading::none(Absence::kUnsupported));
+  EXPECT_EQ(read(Metric::kVgpuLicense), Reading::none(Absence::kUnsupported));
+  scenario.card->virtualization_mode = 4;
+  scenario.card->vgpu_instances = 3;
+  EXPECT_EQ(read(Metric::kVgpuInstances), Reading::of(3));
+  scenario.card->virtualization_mode = 2;
+  scenario.card->vgpu_licensed = true;
+  EXPECT_EQ(read(Metric::kVgpuLicense), Reading::of(1));
+  scenario.card->unified_memory = true;
+  EXPECT_EQ(read(Metric::kUnifiedMemory), Reading::of(1));
+  EXPECT_EQ(read(Metric::kBar1Total), Reading::none(Absence::kUnsupported));
 }
 
 TEST(ScenarioRun, BearsPoorCards) {

@@ -1,6 +1,7 @@
 #include "device/sim/sim_source.h"
 
 #include <utility>
+#include <vector>
 
 #include "device/sim/machine.h"
 
@@ -9,7 +10,7 @@ namespace {
 
 class SimSource final : public model::Source {
  public:
-  explicit SimSource(const Options& options) : machine_(options) {}
+  explicit SimSource(const Options& options) : machine_(options), last_(machine_.size()) {}
 
   base::Result<std::shared_ptr<const model::Inventory>> open() override {
     auto inventory = std::make_shared<model::Inventory>();
@@ -25,12 +26,17 @@ class SimSource final : public model::Source {
 
   void read(std::size_t device, base::WallTime tick, model::DeviceSample& out) override {
     machine_.read(device, tick, out);
+    base::WallTime& last = last_[device];
+    out.events.clear();
+    if (last != base::WallTime{}) machine_.events(device, last, tick, out.events);
+    last = tick;
   }
 
   bool lost() const override { return false; }
 
  private:
   Machine machine_;
+  std::vector<base::WallTime> last_;  // when each GPU was read; the epoch: never
 };
 
 }  // namespace
