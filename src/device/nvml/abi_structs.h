@@ -236,6 +236,34 @@ struct nvmlGpuFabricInfo_t {
 };
 static_assert(sizeof(nvmlGpuFabricInfo_t) == 28);
 
+struct nvmlGridLicenseExpiry_t {
+  unsigned int year;
+  unsigned short month;
+  unsigned short day;
+  unsigned short hour;
+  unsigned short min;
+  unsigned short sec;
+  unsigned char status;
+};
+static_assert(sizeof(nvmlGridLicenseExpiry_t) == 16);
+
+struct nvmlGridLicensableFeature_t {
+  nvmlGridLicenseFeatureCode_t featureCode;
+  unsigned int featureState;  // 0: not licensed now
+  char licenseInfo[NVML_GRID_LICENSE_BUFFER_SIZE];
+  char productName[NVML_GRID_LICENSE_BUFFER_SIZE];
+  unsigned int featureEnabled;
+  nvmlGridLicenseExpiry_t licenseExpiry;
+};
+static_assert(sizeof(nvmlGridLicensableFeature_t) == 284);
+
+struct nvmlGridLicensableFeatures_t {
+  int isGridLicenseSupported;
+  unsigned int licensableFeaturesCount;
+  nvmlGridLicensableFeature_t gridLicensableFeatures[NVML_GRID_LICENSE_FEATURE_MAX_COUNT];
+};
+static_assert(sizeof(nvmlGridLicensableFeatures_t) == 860);
+
 struct nvmlGpmMetric_t {
   unsigned int metricId;
   nvmlReturn_t nvmlReturn;

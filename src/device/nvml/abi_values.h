@@ -46,6 +46,7 @@ enum nvmlReturn_t : unsigned int {
 using nvmlDevice_t = struct nvmlDevice_st*;
 using nvmlEventSet_t = struct nvmlEventSet_st*;
 using nvmlGpmSample_t = struct nvmlGpmSample_st*;
+using nvmlVgpuInstance_t = unsigned int;  // a virtual GPU that runs
 
 // --- Sizes of buffers ---------------------------------------------------------------------------
 
@@ -68,6 +69,8 @@ inline constexpr unsigned int NVML_MAX_GPU_PERF_PSTATES = 16;
 inline constexpr unsigned int NVML_MAX_GPU_UTILIZATIONS = 8;
 inline constexpr unsigned int NVML_MAX_PHYSICAL_BRIDGE = 128;
 inline constexpr unsigned int NVML_GPU_FABRIC_UUID_LEN = 16;
+inline constexpr unsigned int NVML_GRID_LICENSE_BUFFER_SIZE = 128;
+inline constexpr unsigned int NVML_GRID_LICENSE_FEATURE_MAX_COUNT = 3;
 
 // --- Flags and marks ----------------------------------------------------------------------------
 
@@ -311,7 +314,24 @@ enum nvmlGpuTopologyLevel_t : unsigned int {
   NVML_TOPOLOGY_SYSTEM = 50,
 };
 
-enum nvmlGpuVirtualizationMode_t : unsigned int { NVML_GPU_VIRTUALIZATION_MODE_NONE = 0 };
+enum nvmlGpuVirtualizationMode_t : unsigned int {
+  NVML_GPU_VIRTUALIZATION_MODE_NONE = 0,
+  NVML_GPU_VIRTUALIZATION_MODE_PASSTHROUGH = 1,
+  NVML_GPU_VIRTUALIZATION_MODE_VGPU = 2,       // a virtual GPU, seen from inside the guest
+  NVML_GPU_VIRTUALIZATION_MODE_HOST_VGPU = 3,  // a GPU that carries virtual ones
+  NVML_GPU_VIRTUALIZATION_MODE_HOST_VSGA = 4,  // the same, of an older kind
+};
+enum nvmlHostVgpuMode_t : unsigned int {
+  NVML_HOST_VGPU_MODE_NON_SRIOV = 0,
+  NVML_HOST_VGPU_MODE_SRIOV = 1,
+};
+enum nvmlGridLicenseFeatureCode_t : unsigned int {
+  NVML_GRID_LICENSE_FEATURE_CODE_UNKNOWN = 0,
+  NVML_GRID_LICENSE_FEATURE_CODE_VGPU = 1,
+  NVML_GRID_LICENSE_FEATURE_CODE_NVIDIA_RTX = 2,
+  NVML_GRID_LICENSE_FEATURE_CODE_GAMING = 3,
+  NVML_GRID_LICENSE_FEATURE_CODE_COMPUTE = 4,
+};
 enum nvmlEncoderType_t : unsigned int {
   NVML_ENCODER_QUERY_H264 = 0,
   NVML_ENCODER_QUERY_HEVC = 1,

@@ -22,8 +22,14 @@ constexpr std::size_t kMaxFans = 32;
 constexpr Period kHandlePeriod = seconds{10};
 constexpr int kNamesPerTick = 2;
 
+constexpr Period kGpmPeriodOfSplit = seconds{2};
+// How much less often than they could be the slow queries are asked, where a GPU has profiling
+// metrics to give as well, and where it has MIG instances.
+constexpr int kSlowerWithGpm = 2;
+constexpr int kSlowerWhenSplit = 3;
+
 // What NVML gives only through profiling.
-constexpr std::array kNotAsked{
+constexpr std::array kProfiling{
     Metric::kGraphicsEngineActivity, Metric::kSmActivity,   Metric::kSmOccupancy,
     Metric::kTensorActivity,         Metric::kFp64Activity, Metric::kFp32Activity,
     Metric::kFp16Activity,           Metric::kDramActivity,
@@ -31,10 +37,15 @@ constexpr std::array kNotAsked{
 
 }  // namespace
 
-Device::Device(std::shared_ptr<const Session> session, unsigned int index)
+Device::Device(std::shared_ptr<const Session> session, unsigned int index, const Options& options)
     : session_(std::move(session)),
       index_(index),
-      subject_{session_->nvml(), handle_, values_, fields_, processes_} {}
+      want_gpm_(options.gpm),
+      subject_{session_->nvml(), handle_, values_, fields_, processes_},
+      gpm_meter_(session_, std::nullopt),
+      mig_(session_) {
+  subject_.meminfo = options.root + "/proc/meminfo";
+}
 
 void Device::find_handle() {
   const Functions& nvml = session_->nvml();
@@ -86,6 +97,7 @@ void Device::identify() {
     values_.fans.resize(count_fans());
     values_.links.resize(count_links());
     fields_.start(values_.links.size());
+    gpm_ = gpm_of_whole_ = want_gpm_ && gpm_supported(session_->nvml(), handle_);
     forget();
     ask_all();
     identified_ = true;
@@ -102,7 +114,13 @@ void Device::forget() {
     if (row.cadence == model::Cadence::kOnce && reading.present()) continue;
     reading = Reading::none(Absence::kNotYet);
   }
-  for (const Metric metric : kNotAsked) values_.at(metric) = Reading::none(Absence::kUnsupported);
+  if (!gpm_) {
+    for (const Metric metric : kProfiling) {
+      values_.at(metric) = Reading::none(Absence::kUnsupported);
+    }
+  }
+  gpm_meter_.forget();
+  clock_times_.fill(Reading{});
   for (model::FanRow& fan : values_.fans) fan.fill(Reading::none(Absence::kUnsupported));
   for (model::LinkRow& link : values_.links) link.fill(Reading::none(Absence::kUnsupported));
   values_.processes.clear();
@@ -122,9 +140,14 @@ void Device::spread(base::WallTime tick) {
   for (std::size_t i = 0; i < queries().size(); ++i) {
     phase += kGolden;
     if (phase >= 1) phase -= 1;
-    const double micros = phase * static_cast<double>(queries()[i].period.count());
+    const double micros = phase * static_cast<double>(period_of(i).count());
     slots_[i].turn.next = tick + Period{static_cast<Period::rep>(micros)};
   }
+}
+
+Period Device::period_of(std::size_t query) const {
+  const int factor = split() ? kSlowerWhenSplit : gpm_ ? kSlowerWithGpm : 1;
+  return queries()[query].period * factor;
 }
 
 void Device::ask_all() {
@@ -152,9 +175,23 @@ void Device::ask_all() {
   while (processes_.name_one(session_->nvml())) {
   }
   slow_lane_ = std::make_unique<SlowLane>(session_, handle_);
-  slow_lane_->run(lacks_pcie_counters());
+  slow_lane_->run(lacks_pcie_rates());
   take_slow_readings();
+  if (split()) mig_.find_all(handle_, gpm_);
+  mark_unified_memory();
   derive();
+}
+
+// Once: the row says what the memory figures are, where there are any.
+void Device::mark_unified_memory() {
+  Reading& unified = values_.at(Metric::kUnifiedMemory);
+  if (subject_.shares_host_memory.value_or(false)) {
+    unified = Reading::of(1);
+  } else if (values_.at(Metric::kMemoryTotal).present()) {
+    unified = Reading::of(0);
+  } else {
+    unified = Reading::none(values_.at(Metric::kMemoryTotal).absence);
+  }
 }
 
 bool Device::usable(std::size_t query) const {
@@ -166,6 +203,8 @@ bool Device::usable(std::size_t query) const {
       return slots_[query - 1].refused;
     case Query::When::kUnlessField:
       return !fields_.gives(queries()[query].metrics.get().front());
+    case Query::When::kWithNewer:
+      return !slots_[query - 2].refused;
   }
   return true;
 }
@@ -212,7 +251,21 @@ bool Device::run_tick(base::WallTime tick) {
   for (std::size_t i = 0; i < queries().size(); ++i) {
     if (queries()[i].period == kEveryTick && usable(i) && !ask_in_tick(i)) return false;
   }
-  return run_slow(tick);
+  return run_groups(tick) && run_slow(tick);
+}
+
+// What takes more than one call: profiling metrics, and one of the MIG instances.
+bool Device::run_groups(base::WallTime tick) {
+  if (gpm_of_whole_ && (!split() || gpm_turn_.due(tick, kGpmPeriodOfSplit))) {
+    gpm_turn_.done(tick, kGpmPeriodOfSplit);
+    const bool with_pcie = !fields_.gives(Metric::kPcieTxTotal);
+    const nvmlReturn_t code =
+        gpm_meter_.read(handle_, tick, with_pcie ? gpm_rows_of_gpu() : gpm_rows_without_pcie(),
+                        values_.gpu, calls_);
+    if (absence_of(code) == Absence::kUnsupported) gpm_of_whole_ = false;
+    if (!judge(code)) return false;
+  }
+  return !split() || judge(mig_.read_next(handle_, tick, calls_));
 }
 
 // As many of the slow queries that are due as the tick has calls left for, the longest waiting
@@ -221,7 +274,7 @@ bool Device::run_slow(base::WallTime tick) {
   while (calls_ < allowance_) {
     std::size_t next = queries().size();
     for (std::size_t i = 0; i < queries().size(); ++i) {
-      const Period period = queries()[i].period;
+      const Period period = period_of(i);
       if (period == kEveryTick || !slots_[i].turn.due(tick, period) || !usable(i)) continue;
       if (next == queries().size() ||
           slots_[i].turn.overdue(tick) > slots_[next].turn.overdue(tick)) {
@@ -229,7 +282,7 @@ bool Device::run_slow(base::WallTime tick) {
       }
     }
     if (next == queries().size()) break;
-    slots_[next].turn.done(tick, queries()[next].period);
+    slots_[next].turn.done(tick, period_of(next));
     if (!ask_in_tick(next)) return false;
   }
   for (int names = 0; names < kNamesPerTick && calls_ < allowance_; ++names) {
@@ -264,16 +317,60 @@ void Device::notice_mig_mode() {
   if (!now.present()) return;
   const bool changed = mig_mode_.present() && mig_mode_ != now;
   mig_mode_ = now;
-  if (changed) revive();
+  if (!changed) return;
+  revive();
+  if (split()) {
+    mig_.begin(handle_, gpm_);
+  } else {
+    mig_.forget();
+  }
 }
 
-bool Device::lacks_pcie_counters() const { return !fields_.gives(Metric::kPcieTxTotal); }
+bool Device::lacks_pcie_rates() const {
+  return !fields_.gives(Metric::kPcieTxTotal) && !gpm_of_whole_;
+}
+
+// What held the clocks for a while between two ticks shows in the counters of time alone: an event
+// says that it began, and the flags of this tick that it is over.
+void Device::note_clock_events(base::WallTime tick) {
+  struct Timed {
+    Metric flag;
+    Metric time;
+  };
+  static constexpr std::array<Timed, kTimedReasons> kTimed{{
+      {Metric::kClockEventSwPowerCap, Metric::kClockEventSwPowerCapSeconds},
+      {Metric::kClockEventSyncBoost, Metric::kClockEventSyncBoostSeconds},
+      {Metric::kClockEventSwThermalSlowdown, Metric::kClockEventSwThermalSlowdownSeconds},
+      {Metric::kClockEventHwThermalSlowdown, Metric::kClockEventHwThermalSlowdownSeconds},
+      {Metric::kClockEventHwPowerBrake, Metric::kClockEventHwPowerBrakeSeconds},
+  }};
+  constexpr std::size_t kFirst = model::column(Metric::kClockEventIdle);
+  constexpr std::size_t kReasons = model::column(Metric::kClockEventDisplayClocks) - kFirst + 1;
+  std::uint64_t now = 0;
+  for (std::size_t i = 0; i < kReasons; ++i) {
+    const Reading& flag = values_.gpu[kFirst + i];
+    if (flag.present() && flag.value != 0) now |= std::uint64_t{1} << i;
+  }
+  std::uint64_t between = 0;
+  for (std::size_t i = 0; i < kTimed.size(); ++i) {
+    const Reading& time = values_.at(kTimed[i].time);
+    const std::uint64_t bit = std::uint64_t{1} << (model::column(kTimed[i].flag) - kFirst);
+    const bool rose =
+        time.present() && clock_times_[i].present() && time.value > clock_times_[i].value;
+    if (rose && ((now | clock_events_) & bit) == 0) between |= bit;
+    clock_times_[i] = time;
+  }
+  if (between != 0) {
+    values_.events.push_back({model::EventKind::kClockEvents, clock_events_ | between, tick});
+  }
+  clock_events_ = now;
+}
 
 void Device::take_slow_readings() {
   if (!slow_lane_->take(slow_)) return;
   slow_answer_ = last_tick_;
   values_.at(Metric::kPowerAverage) = slow_.power_average;
-  if (lacks_pcie_counters()) {
+  if (lacks_pcie_rates()) {
     values_.at(Metric::kPcieTx) = slow_.pcie_sent;
     values_.at(Metric::kPcieRx) = slow_.pcie_received;
   }
@@ -286,13 +383,13 @@ void Device::tend_slow_lane(base::WallTime tick) {
   take_slow_readings();
   if (slow_lane_turn_.due(tick, SlowLane::kPeriod)) {
     slow_lane_turn_.done(tick, SlowLane::kPeriod);
-    slow_lane_->request(tick, lacks_pcie_counters());
+    slow_lane_->request(tick, lacks_pcie_rates());
   }
   // A lane that does not come back has old readings.
   constexpr int kRounds = 4;
   if (tick - slow_answer_ < kRounds * SlowLane::kPeriod) return;
   values_.at(Metric::kPowerAverage) = Reading::none(Absence::kTimedOut);
-  if (lacks_pcie_counters()) {
+  if (lacks_pcie_rates()) {
     values_.at(Metric::kPcieTx) = values_.at(Metric::kPcieRx) = Reading::none(Absence::kTimedOut);
   }
   processes_.set_shares({}, Absence::kTimedOut);
@@ -303,14 +400,16 @@ void Device::publish(model::DeviceSample& out) const {
   out.gpu = values_.gpu;
   out.fans = values_.fans;
   out.links = values_.links;
-  out.mig_instances.clear();
+  mig_.publish(out.mig_instances);
   out.processes = values_.processes;
   out.processes_absence = values_.processes_absence;
+  out.events = values_.events;
 }
 
 // A GPU that could not be found at open() is looked for again now and then.
 Device::Outcome Device::look_again(base::WallTime tick, model::DeviceSample& out) {
   out.mark_absent(absence_of(handle_code_), false);
+  out.events.clear();
   if (!handle_turn_.due(tick, kHandlePeriod)) return Outcome::kFine;
   handle_turn_.done(tick, kHandlePeriod);
   find_handle();
@@ -332,8 +431,11 @@ Device::Outcome Device::read(base::WallTime tick, model::DeviceSample& out) {
   last_tick_ = tick;
   if (gone_) slow_answer_ = tick;  // nothing was asked of it meanwhile
   calls_ = 0;
+  subject_.tick = tick;
+  values_.events.clear();
   if (run_tick(tick)) {
     derive();
+    note_clock_events(tick);
     notice_mig_mode();
     tend_slow_lane(tick);
   }

@@ -9,7 +9,9 @@
 
 #include "base/clock.h"
 #include "device/nvml/field_batch.h"
+#include "device/nvml/gpm.h"
 #include "device/nvml/library.h"
+#include "device/nvml/mig_instances.h"
 #include "device/nvml/process_table.h"
 #include "device/nvml/queries.h"
 #include "device/nvml/slow_lane.h"
@@ -29,7 +31,7 @@ class Device {
     kReopen,  // the driver went away, or a GPU that could not be identified can be now
   };
 
-  Device(std::shared_ptr<const Session> session, unsigned int index);
+  Device(std::shared_ptr<const Session> session, unsigned int index, const Options& options);
 
   // Finds the GPU and asks it everything once: facts, limits, and a first value of all that read()
   // takes in turns. Any number of calls, some of them slow.
@@ -40,6 +42,8 @@ class Device {
   // After identify(): the facts, and what came of finding the GPU.
   const model::GpuInfo& info() const { return info_; }
   nvmlReturn_t handle_code() const { return handle_code_; }
+  nvmlDevice_t handle() const { return handle_; }
+  bool gives_gpm() const { return gpm_; }
 
   // One tick; see model::Source::read(). At most kMaxCallsPerTick NVML calls where ticks are a
   // second apart or less. Allocates nothing while the GPU keeps its processes.
@@ -56,12 +60,17 @@ class Device {
 
   bool usable(std::size_t query) const;
   nvmlReturn_t ask(std::size_t query);
+  Period period_of(std::size_t query) const;
+  bool split() const { return values_.at(model::Metric::kMigMode) == model::Reading::of(1); }
   bool run_tick(base::WallTime tick);
+  bool run_groups(base::WallTime tick);
   bool run_slow(base::WallTime tick);
   bool ask_in_tick(std::size_t query);
   bool judge(nvmlReturn_t code);
   void notice_mig_mode();
-  bool lacks_pcie_counters() const;
+  bool lacks_pcie_rates() const;
+  void mark_unified_memory();
+  void note_clock_events(base::WallTime tick);
   void tend_slow_lane(base::WallTime tick);
   void take_slow_readings();
   void derive();
@@ -75,6 +84,7 @@ class Device {
 
   const std::shared_ptr<const Session> session_;
   const unsigned int index_;
+  const bool want_gpm_;
   std::atomic<bool> ready_{false};
 
   nvmlDevice_t handle_{};
@@ -85,11 +95,20 @@ class Device {
   ProcessTable processes_;
   Subject subject_;
   std::array<Slot, kMaxQueries> slots_;
+  bool gpm_ = false;           // wanted, and given
+  bool gpm_of_whole_ = false;  // not refused since
+  GpmMeter gpm_meter_;
+  Turn gpm_turn_;  // of a GPU that is split
+  MigInstances mig_;
   bool identified_ = false;  // found, and asked everything once
   bool started_ = false;     // a first tick has been
   bool gone_ = false;        // off the bus, as far as the last call said
   bool driver_gone_ = false;
   model::Reading mig_mode_;
+  // What held the clocks at the last tick, and for how long each reason had.
+  static constexpr std::size_t kTimedReasons = 5;
+  std::uint64_t clock_events_ = 0;
+  std::array<model::Reading, kTimedReasons> clock_times_{};
   base::WallTime last_tick_{};
   int calls_ = 0;      // in this tick
   int allowance_ = 0;  // for this tick

@@ -89,6 +89,27 @@ namespace gpuscope::device::nvml {
   X(nvmlDeviceGetPcieThroughput)                  \
   X(nvmlDeviceGetProcessUtilization)              \
   X(nvmlDeviceGetNvLinkErrorCounter)              \
+  X(nvmlDeviceGetSamples)                         \
+  X(nvmlGpmQueryDeviceSupport)                    \
+  X(nvmlGpmSampleAlloc)                           \
+  X(nvmlGpmSampleFree)                            \
+  X(nvmlGpmSampleGet)                             \
+  X(nvmlGpmMigSampleGet)                          \
+  X(nvmlGpmMetricsGet)                            \
+  X(nvmlDeviceGetMaxMigDeviceCount)               \
+  X(nvmlDeviceGetMigDeviceHandleByIndex)          \
+  X(nvmlDeviceGetGpuInstanceId)                   \
+  X(nvmlDeviceGetComputeInstanceId)               \
+  X(nvmlDeviceGetVirtualizationMode)              \
+  X(nvmlDeviceGetHostVgpuMode)                    \
+  X(nvmlDeviceGetActiveVgpus)                     \
+  X(nvmlDeviceGetGridLicensableFeatures_v4)       \
+  X(nvmlEventSetCreate)                           \
+  X(nvmlEventSetFree)                             \
+  X(nvmlDeviceGetSupportedEventTypes)             \
+  X(nvmlDeviceRegisterEvents)                     \
+  X(nvmlEventSetWait_v2)                          \
+  X(nvmlEventSetWait)                             \
   X(nvmlDeviceGetComputeRunningProcesses_v3)      \
   X(nvmlDeviceGetComputeRunningProcesses_v2)      \
   X(nvmlDeviceGetComputeRunningProcesses)         \

@@ -57,6 +57,7 @@ TEST_F(NvmlSourceTest, GivesEveryValueAtTheFirstTick) {
 
   tick();
   for (const model::MetricInfo& row : model::metrics(model::Entity::kGpu)) {
+    if (collected(row)) continue;
     EXPECT_NE(sample.at(row.id).absence, Absence::kNotYet) << row.key;
     EXPECT_NE(sample.at(row.id).absence, Absence::kFailed) << row.key;
   }

@@ -2,15 +2,19 @@
 
 #include <algorithm>
 #include <atomic>
+#include <optional>
 #include <thread>
 #include <utility>
 #include <vector>
 
 #include <fmt/format.h>
 
+#include "base/log.h"
 #include "base/mutex.h"
 #include "device/nvml/device.h"
 #include "device/nvml/errors.h"
+#include "device/nvml/event_watch.h"
+#include "device/nvml/host_engine.h"
 #include "device/nvml/library.h"
 
 namespace gpuscope::device::nvml {
@@ -95,6 +99,18 @@ std::vector<bool> identify(const Devices& devices, const std::shared_ptr<Opening
   return done;
 }
 
+// DCGM may hold counters that are read here too.
+void mention_host_engine(const std::string& root) {
+  const std::optional<int> pid = find_host_engine(root);
+  if (!pid) return;
+  base::log(
+      base::LogLevel::kInfo,
+      fmt::format("a DCGM host engine runs here (nv-hostengine, pid {}) and may read the same "
+                  "profiling counters; where activity metrics are missing or odd, set gpm to "
+                  "off or stop it",
+                  *pid));
+}
+
 class NvmlSource final : public model::Source {
  public:
   NvmlSource(const Options& options, const base::Clock& clock) : options_(options), clock_(clock) {}
@@ -108,13 +124,21 @@ class NvmlSource final : public model::Source {
   }
 
  private:
-  std::shared_ptr<Opening> opening() const {
+  struct Shared {
+    std::shared_ptr<Opening> opening;
+    std::shared_ptr<EventWatch> events;
+  };
+  Shared opening() const {
     const base::MutexLock lock(mutex_);
-    return opening_;
+    return {opening_, events_};
   }
-  void set_opening(std::shared_ptr<Opening> opening) {
-    const base::MutexLock lock(mutex_);
-    opening_ = std::move(opening);
+  void set_opening(std::shared_ptr<Opening> opening, std::shared_ptr<EventWatch> events) {
+    {
+      const base::MutexLock lock(mutex_);
+      std::swap(opening_, opening);
+      std::swap(events_, events);
+    }
+    // Those of before end here, outside the lock: the watch's thread takes a while.
   }
 
   const Options options_;
@@ -122,23 +146,29 @@ class NvmlSource final : public model::Source {
   Devices devices_;  // changes only in open(), when no read() starts
   mutable base::Mutex mutex_;
   std::shared_ptr<Opening> opening_ GUARDED_BY(mutex_);
+  std::shared_ptr<EventWatch> events_ GUARDED_BY(mutex_);
+  std::atomic<std::size_t> reads_{0};  // since open()
 };
 
 base::Result<std::shared_ptr<const model::Inventory>> NvmlSource::open() {
   // The last holder of the old session shuts it down: here, or a stuck call when it comes back.
   devices_.clear();
-  set_opening(nullptr);
+  set_opening(nullptr, nullptr);
   auto session = Session::open(options_);
   if (!session) return std::unexpected(session.error());
   const auto count = count_devices(**session, options_);
   if (!count) return std::unexpected(count.error());
 
   Devices found;
-  for (unsigned int i = 0; i < *count; ++i) found.push_back(std::make_shared<Device>(*session, i));
+  for (unsigned int i = 0; i < *count; ++i) {
+    found.push_back(std::make_shared<Device>(*session, i, options_));
+  }
   auto opening = std::make_shared<Opening>(found.size());
   const std::vector<bool> done = identify(found, opening, clock_, options_);
 
   auto inventory = std::make_shared<model::Inventory>();
+  std::vector<nvmlDevice_t> handles;
+  bool gpm = false;
   inventory->method = "nvml";
   inventory->simulated = (*session)->simulated();
   for (std::size_t i = 0; i < found.size(); ++i) {
@@ -149,6 +179,9 @@ base::Result<std::shared_ptr<const model::Inventory>> NvmlSource::open() {
     } else {
       inventory->gpus.push_back(found[i]->info());
     }
+    const bool usable = done[i] && found[i]->handle_code() == NVML_SUCCESS;
+    handles.push_back(usable ? found[i]->handle() : nullptr);
+    gpm |= usable && found[i]->gives_gpm();
     devices_.push_back(std::move(found[i]));
   }
   if (devices_.empty()) {
@@ -156,19 +189,25 @@ base::Result<std::shared_ptr<const model::Inventory>> NvmlSource::open() {
                       "cannot use any NVIDIA GPU: no permission for those that are there; allow "
                       "this user, or this container, to use /dev/nvidia*");
   }
-  set_opening(std::move(opening));
+  if (gpm) mention_host_engine(options_.root);
+  reads_ = 0;
+  set_opening(std::move(opening), std::make_shared<EventWatch>(*session, std::move(handles)));
   return inventory;
 }
 
 void NvmlSource::read(std::size_t index, base::WallTime tick, model::DeviceSample& out) {
   // Copies: this call may never come back, and then the source goes without it.
   const std::shared_ptr<Device> device = devices_[index];
-  const std::shared_ptr<Opening> opening = this->opening();
+  const auto [opening, events] = this->opening();
+  // Who reads once, to print it, needs no thread for events.
+  if (reads_.fetch_add(1, std::memory_order_relaxed) == devices_.size()) events->start();
   if (!device->ready()) {
     out.mark_absent(Absence::kTimedOut, true);
+    out.events.clear();
     return;
   }
   if (device->read(tick, out) == Device::Outcome::kReopen) opening->reopen();
+  events->take(index, tick, out.events);
 }
 
 }  // namespace

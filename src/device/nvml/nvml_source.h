@@ -18,11 +18,14 @@ struct Options {
   // How long open() waits for one GPU to say what it is. A GPU that is slower is listed without its
   // facts, and the source counts as lost() once it has answered, so that it is opened again.
   std::chrono::milliseconds open_deadline{3000};
+  // Whether to read profiling metrics (GPM) where a GPU gives them: activity of its units.
+  bool gpm = true;
 };
 
-// What a tick costs: at most this many NVML calls per GPU at one tick a second, and 11 in the mean;
-// process lists, limits, modes and error details take turns. The few calls that block for
-// milliseconds are made beside the ticks, every ten seconds.
+// What a tick costs: at most this many NVML calls per GPU at one tick a second, 16 with those that
+// come in groups (profiling metrics, MIG instances), and 11 in the mean; process lists, limits,
+// modes and error details take turns. The few calls that block for milliseconds are made beside the
+// ticks, every ten seconds.
 inline constexpr int kMaxCallsPerTick = 13;
 
 // `clock` must outlive the source; only open() asks it.

@@ -1,10 +1,13 @@
 #include "device/nvml/queries.h"
 
 #include <algorithm>
+#include <array>
 #include <limits>
+#include <string_view>
 #include <type_traits>
 
 #include "device/nvml/errors.h"
+#include "device/nvml/host_memory.h"
 
 namespace gpuscope::device::nvml {
 namespace {
@@ -80,6 +83,32 @@ nvmlReturn_t ask_utilization(Subject& subject) {
   return code;
 }
 
+// The driver's own samples since the last time, or its latest figure where it has none.
+template <DriverSamples Subject::* kSamples, Metric kMetric, nvmlReturn_t (*kLatest)(Subject&)>
+nvmlReturn_t ask_samples(Subject& subject) {
+  const nvmlReturn_t code =
+      (subject.*kSamples)
+          .read(subject.nvml, subject.device, subject.tick, subject.values.at(kMetric));
+  return code == NVML_ERROR_NOT_FOUND ? kLatest(subject) : code;
+}
+
+nvmlReturn_t ask_latest_memory_utilization(Subject& subject) {
+  if (subject.nvml.nvmlDeviceGetUtilizationRates == nullptr) return NVML_ERROR_FUNCTION_NOT_FOUND;
+  nvmlUtilization_t rates{};
+  const nvmlReturn_t code = subject.nvml.nvmlDeviceGetUtilizationRates(subject.device, &rates);
+  if (code == NVML_SUCCESS) {
+    subject.values.at(Metric::kMemoryUtilization) = reading_of(rates.memory, kPercent);
+  }
+  return code;
+}
+
+nvmlReturn_t ask_memory_utilization(Subject& subject) {
+  const nvmlReturn_t code = ask_samples<&Subject::memory_utilization, Metric::kMemoryUtilization,
+                                        ask_latest_memory_utilization>(subject);
+  // Where GPU utilization has samples and this has none.
+  return absence_of(code) == Absence::kUnsupported ? ask_latest_memory_utilization(subject) : code;
+}
+
 void set_memory(Subject& subject, unsigned long long total, unsigned long long free,
                 unsigned long long used, Reading reserved) {
   model::DeviceSample& values = subject.values;
@@ -107,9 +136,45 @@ nvmlReturn_t ask_memory_v1(Subject& subject) {
   if (subject.nvml.nvmlDeviceGetMemoryInfo == nullptr) return NVML_ERROR_FUNCTION_NOT_FOUND;
   nvmlMemory_t memory{};
   const nvmlReturn_t code = subject.nvml.nvmlDeviceGetMemoryInfo(subject.device, &memory);
+  subject.memory_code = code;
   if (code != NVML_SUCCESS) return code;
   set_memory(subject, memory.total, memory.free, memory.used, Reading::none(Absence::kUnsupported));
   return code;
+}
+
+// True for a GPU that has no memory of its own: it says so of its memory, and it has no window to
+// any (BAR1) or is known to be of that kind. Never guessed of a GPU that merely fails to answer.
+bool shares_host_memory(const Subject& subject) {
+  if (subject.memory_code != NVML_ERROR_NOT_SUPPORTED) return false;
+  const Functions& nvml = subject.nvml;
+  nvmlBAR1Memory_t window{};
+  if (nvml.nvmlDeviceGetBAR1MemoryInfo != nullptr &&
+      nvml.nvmlDeviceGetBAR1MemoryInfo(subject.device, &window) == NVML_ERROR_NOT_SUPPORTED) {
+    return true;
+  }
+  std::array<char, NVML_DEVICE_NAME_V2_BUFFER_SIZE> name{};
+  if (nvml.nvmlDeviceGetName == nullptr ||
+      nvml.nvmlDeviceGetName(subject.device, name.data(), name.size()) != NVML_SUCCESS) {
+    return false;
+  }
+  name.back() = '\0';
+  const std::string_view text(name.data());
+  constexpr std::array<std::string_view, 3> kChips{"GB10", "Thor", "Orin"};
+  return std::ranges::any_of(
+      kChips, [&](std::string_view chip) { return text.find(chip) != std::string_view::npos; });
+}
+
+// Instead of memory of its own: the host's. Not an NVML call but for the first time.
+nvmlReturn_t ask_host_memory(Subject& subject) {
+  if (!subject.shares_host_memory) subject.shares_host_memory = shares_host_memory(subject);
+  if (!*subject.shares_host_memory) return NVML_ERROR_NOT_SUPPORTED;
+  const std::optional<HostMemory> memory = read_host_memory(subject.meminfo);
+  if (!memory) return NVML_ERROR_UNKNOWN;
+  set_memory(subject, static_cast<unsigned long long>(memory->total),
+             static_cast<unsigned long long>(memory->available),
+             static_cast<unsigned long long>(memory->total - memory->available),
+             Reading::none(Absence::kUnsupported));
+  return NVML_SUCCESS;
 }
 
 nvmlReturn_t ask_temperature_v(Subject& subject) {
@@ -357,29 +422,98 @@ nvmlReturn_t ask_link_errors(Subject& subject) {
   return code;
 }
 
+// Row kVirtualizationMode: NVML's numbers, but for 4, which is a host with SR-IOV there.
+nvmlReturn_t ask_virtualization_mode(Subject& subject) {
+  constexpr std::int64_t kHostWithSriov = 4;
+  const Functions& nvml = subject.nvml;
+  if (nvml.nvmlDeviceGetVirtualizationMode == nullptr) return NVML_ERROR_FUNCTION_NOT_FOUND;
+  nvmlGpuVirtualizationMode_t mode{};
+  const nvmlReturn_t code = nvml.nvmlDeviceGetVirtualizationMode(subject.device, &mode);
+  if (code != NVML_SUCCESS) return code;
+  Reading& reading = subject.values.at(Metric::kVirtualizationMode);
+  reading = Reading::of(std::min<std::int64_t>(mode, NVML_GPU_VIRTUALIZATION_MODE_HOST_VGPU));
+  if (mode < NVML_GPU_VIRTUALIZATION_MODE_HOST_VGPU) return code;
+  nvmlHostVgpuMode_t host{};
+  if (nvml.nvmlDeviceGetHostVgpuMode != nullptr &&
+      nvml.nvmlDeviceGetHostVgpuMode(subject.device, &host) == NVML_SUCCESS &&
+      host == NVML_HOST_VGPU_MODE_SRIOV) {
+    reading = Reading::of(kHostWithSriov);
+  }
+  return code;
+}
+
+bool is_vgpu_host(const Subject& subject) {
+  const Reading& mode = subject.values.at(Metric::kVirtualizationMode);
+  return mode.present() && mode.value >= NVML_GPU_VIRTUALIZATION_MODE_HOST_VGPU;
+}
+bool is_vgpu_guest(const Subject& subject) {
+  const Reading& mode = subject.values.at(Metric::kVirtualizationMode);
+  return mode == Reading::of(NVML_GPU_VIRTUALIZATION_MODE_VGPU);
+}
+
+nvmlReturn_t ask_vgpu_instances(Subject& subject) {
+  if (!is_vgpu_host(subject)) return NVML_ERROR_NOT_SUPPORTED;
+  if (subject.nvml.nvmlDeviceGetActiveVgpus == nullptr) return NVML_ERROR_FUNCTION_NOT_FOUND;
+  // How many is told without room for any; NVML has no other way to ask.
+  unsigned int count = 0;
+  const nvmlReturn_t code = subject.nvml.nvmlDeviceGetActiveVgpus(subject.device, &count, nullptr);
+  if (code != NVML_SUCCESS && code != NVML_ERROR_INSUFFICIENT_SIZE) return code;
+  subject.values.at(Metric::kVgpuInstances) = reading_of(count);
+  return NVML_SUCCESS;
+}
+
+// A guest is licensed when any feature that is switched on is.
+nvmlReturn_t ask_vgpu_license(Subject& subject) {
+  if (!is_vgpu_guest(subject)) return NVML_ERROR_NOT_SUPPORTED;
+  const auto function = subject.nvml.nvmlDeviceGetGridLicensableFeatures_v4;
+  if (function == nullptr) return NVML_ERROR_FUNCTION_NOT_FOUND;
+  nvmlGridLicensableFeatures_t features{};
+  const nvmlReturn_t code = function(subject.device, &features);
+  if (code != NVML_SUCCESS) return code;
+  if (features.isGridLicenseSupported == 0) return NVML_ERROR_NOT_SUPPORTED;
+  const std::size_t count =
+      std::min<std::size_t>(features.licensableFeaturesCount, NVML_GRID_LICENSE_FEATURE_MAX_COUNT);
+  const bool licensed =
+      std::any_of(features.gridLicensableFeatures, features.gridLicensableFeatures + count,
+                  [](const auto& feature) { return feature.featureState != 0; });
+  subject.values.at(Metric::kVgpuLicense) = Reading::of(licensed ? 1 : 0);
+  return code;
+}
+
 using F = Functions;
 using When = Query::When;
 using Each = Query::Each;
 
+constexpr auto kAskEncoder =
+    engine<&F::nvmlDeviceGetEncoderUtilization, Metric::kEncoderUtilization>;
+constexpr auto kAskDecoder =
+    engine<&F::nvmlDeviceGetDecoderUtilization, Metric::kDecoderUtilization>;
+
 // clang-format off
 constexpr std::array kQueries{
-    Query{ask_utilization, {Metric::kGpuUtilization, Metric::kMemoryUtilization}, kEveryTick},
+    Query{ask_samples<&Subject::utilization, Metric::kGpuUtilization, ask_utilization>, {Metric::kGpuUtilization}, kEveryTick},
+    Query{ask_utilization, {Metric::kGpuUtilization, Metric::kMemoryUtilization}, kEveryTick, When::kUnlessBefore},
+    Query{ask_memory_utilization, {Metric::kMemoryUtilization}, seconds{2}, When::kWithNewer},
     Query{ask_memory_v2, {Metric::kMemoryUsed, Metric::kMemoryFree, Metric::kMemoryTotal,
                           Metric::kMemoryReserved, Metric::kMemoryUsagePercent}, kEveryTick},
     Query{ask_memory_v1, {Metric::kMemoryUsed, Metric::kMemoryFree, Metric::kMemoryTotal,
                           Metric::kMemoryReserved, Metric::kMemoryUsagePercent}, kEveryTick, When::kUnlessBefore},
+    Query{ask_host_memory, {Metric::kMemoryUsed, Metric::kMemoryFree, Metric::kMemoryTotal,
+                            Metric::kMemoryReserved, Metric::kMemoryUsagePercent}, kEveryTick, When::kUnlessBefore},
     Query{ask_temperature_v, {Metric::kTemperature}, kEveryTick},
     Query{one_of<&F::nvmlDeviceGetTemperature, NVML_TEMPERATURE_GPU, Metric::kTemperature, kCelsius>,
           {Metric::kTemperature}, kEveryTick, When::kUnlessBefore},
     Query{one_of<&F::nvmlDeviceGetClockInfo, NVML_CLOCK_SM, Metric::kSmClock>, {Metric::kSmClock}, kEveryTick},
-    Query{one_of<&F::nvmlDeviceGetClockInfo, NVML_CLOCK_MEM, Metric::kMemoryClock>, {Metric::kMemoryClock}, kEveryTick},
+    Query{one_of<&F::nvmlDeviceGetClockInfo, NVML_CLOCK_MEM, Metric::kMemoryClock>, {Metric::kMemoryClock}, seconds{2}},
     Query{ask_clock_events<&F::nvmlDeviceGetCurrentClocksEventReasons>, kClockEvents, kEveryTick},
     Query{ask_clock_events<&F::nvmlDeviceGetCurrentClocksThrottleReasons>, kClockEvents, kEveryTick, When::kUnlessBefore},
-    Query{ask_performance_state, {Metric::kPerformanceState}, kEveryTick},
+    Query{ask_performance_state, {Metric::kPerformanceState}, seconds{2}},
     Query{one<&F::nvmlDeviceGetPowerUsage, Metric::kPower>, {Metric::kPower}, kEveryTick, When::kUnlessField},
     Query{one<&F::nvmlDeviceGetTotalEnergyConsumption, Metric::kEnergy>, {Metric::kEnergy}, seconds{2}, When::kUnlessField},
-    Query{engine<&F::nvmlDeviceGetEncoderUtilization, Metric::kEncoderUtilization>, {Metric::kEncoderUtilization}, seconds{2}},
-    Query{engine<&F::nvmlDeviceGetDecoderUtilization, Metric::kDecoderUtilization>, {Metric::kDecoderUtilization}, seconds{2}},
+    Query{ask_samples<&Subject::encoder, Metric::kEncoderUtilization, kAskEncoder>, {Metric::kEncoderUtilization}, seconds{4}},
+    Query{kAskEncoder, {Metric::kEncoderUtilization}, seconds{2}, When::kUnlessBefore},
+    Query{ask_samples<&Subject::decoder, Metric::kDecoderUtilization, kAskDecoder>, {Metric::kDecoderUtilization}, seconds{4}},
+    Query{kAskDecoder, {Metric::kDecoderUtilization}, seconds{2}, When::kUnlessBefore},
     Query{ask_processes<ProcessList::kCompute>, {}, seconds{5}},
     Query{ask_processes<ProcessList::kGraphics>, {}, seconds{10}},
     Query{ask_processes<ProcessList::kMps>, {}, seconds{30}},
@@ -408,6 +542,9 @@ constexpr std::array kQueries{
     Query{one<&F::nvmlDeviceGetCurrPcieLinkWidth, Metric::kPcieWidth>, {Metric::kPcieWidth}, seconds{30}},
     Query{ask_bar1, {Metric::kBar1Used, Metric::kBar1Free, Metric::kBar1Total}, seconds{30}},
     Query{ask_mig_mode, {Metric::kMigMode}, seconds{30}},
+    Query{ask_virtualization_mode, {Metric::kVirtualizationMode}, seconds{60}},
+    Query{ask_vgpu_instances, {Metric::kVgpuInstances}, seconds{10}},
+    Query{ask_vgpu_license, {Metric::kVgpuLicense}, seconds{60}},
     Query{ask_link_state, {}, seconds{15}, When::kAlways, Each::kLink},
     Query{ask_link_errors<NVML_NVLINK_ERROR_DL_CRC_FLIT, Metric::kLinkCrcFlitErrors, &Subject::link_for_flit>,
           {}, seconds{15}, When::kAlways, Each::kLink},

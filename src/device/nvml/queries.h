@@ -6,9 +6,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <optional>
 #include <span>
+#include <string>
 
+#include "base/clock.h"
 #include "device/nvml/abi.h"
+#include "device/nvml/driver_samples.h"
 #include "device/nvml/field_batch.h"
 #include "device/nvml/library.h"
 #include "device/nvml/process_table.h"
@@ -24,6 +28,14 @@ struct Subject {
   model::DeviceSample& values;
   const FieldBatch& fields;
   ProcessTable& processes;
+  base::WallTime tick{};  // the one under way
+  std::string meminfo{};  // the file of the host's memory, for GPUs that have none of their own
+  nvmlReturn_t memory_code = NVML_SUCCESS;   // what the GPU last said of its own memory
+  std::optional<bool> shares_host_memory{};  // once that was found out
+  DriverSamples utilization{NVML_GPU_UTILIZATION_SAMPLES};
+  DriverSamples memory_utilization{NVML_MEMORY_UTILIZATION_SAMPLES};
+  DriverSamples encoder{NVML_ENC_UTILIZATION_SAMPLES};
+  DriverSamples decoder{NVML_DEC_UTILIZATION_SAMPLES};
   // Whose turn it is in the queries that read one fan, or one link, at a time.
   std::uint32_t fan_for_percent = 0;
   std::uint32_t fan_for_rpm = 0;
@@ -52,6 +64,7 @@ struct Query {
     kAlways,
     kUnlessBefore,  // only once the query before it is refused: an older way to the same values
     kUnlessField,   // only while no field gives its (first) metric
+    kWithNewer,     // only while the one before the one before it, a newer way, is not refused
   };
 
   enum class Each : std::uint8_t { kDevice, kFan, kLink };  // how many turns make the whole
@@ -66,7 +79,7 @@ struct Query {
 inline constexpr std::size_t kMaxQueries = 64;
 
 // In the order in which they are asked. At one tick a second they make, with the batch of fields,
-// about 10.5 calls a tick.
+// about 9.5 calls a tick; a GPU that has other calls to make is asked the slow ones less often.
 std::span<const Query> queries();
 
 // What is read once, at open(): thresholds, limits of limits, maxima. Any number of calls.

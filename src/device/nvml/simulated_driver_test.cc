@@ -2,10 +2,13 @@
 // simulation says. One process per case, since a library reads its environment once.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
+#include <fstream>
 #include <map>
 #include <set>
 #include <string>
@@ -28,23 +31,21 @@ using ::testing::HasSubstr;
 
 constexpr base::WallTime kTime{seconds{1'780'000'000}};
 
-// Not given by NVML but through profiling, or told from two moments, of which a frozen one has one.
-const std::set<Metric> kElsewhere{Metric::kGraphicsEngineActivity,
-                                  Metric::kSmActivity,
-                                  Metric::kSmOccupancy,
-                                  Metric::kTensorActivity,
-                                  Metric::kFp64Activity,
-                                  Metric::kFp32Activity,
-                                  Metric::kFp16Activity,
-                                  Metric::kDramActivity,
-                                  Metric::kPowerAverage,
-                                  Metric::kPcieTx,
-                                  Metric::kPcieRx};
+// Told from two moments, of which a frozen one has one; or counted by whoever collects.
+const std::set<Metric> kElsewhere{Metric::kPowerAverage, Metric::kPcieTx,       Metric::kPcieRx,
+                                  Metric::kNvlinkTxRate, Metric::kNvlinkRxRate, Metric::kXidLast,
+                                  Metric::kXidErrors,    Metric::kBusySeconds};
+// Given through profiling, by GPUs of the Hopper generation or newer.
+const std::set<Metric> kProfiling{
+    Metric::kGraphicsEngineActivity, Metric::kSmActivity,   Metric::kSmOccupancy,
+    Metric::kTensorActivity,         Metric::kFp64Activity, Metric::kFp32Activity,
+    Metric::kFp16Activity,           Metric::kDramActivity};
 
 // NVML's own unit, in the catalogue's: what may be lost on the way.
 std::int64_t grain(const MetricInfo& row) {
   switch (row.unit) {
     case model::Unit::kPercent:
+      if (row.json_path == "activity" || row.entity == model::Entity::kMigInstance) return 1;
       return row.id == Metric::kMemoryUsagePercent ? 1 : 100;
     case model::Unit::kCelsius:
       return 10;
@@ -104,6 +105,13 @@ class SimulatedDriverTest : public ::testing::Test {
   ~SimulatedDriverTest() override {
     source_.reset();
     for (const auto& name : variables_) unsetenv(name.c_str());
+    std::filesystem::remove(scenario_);
+  }
+
+  void write_scenario(const std::string& text) {
+    scenario_ = testing::TempDir() + "gpuscope-scenario-" + std::to_string(getpid()) + ".yaml";
+    std::ofstream(scenario_) << text;
+    set("GPUSCOPE_SIM_SCENARIO", scenario_);
   }
 
   void set(const std::string& name, const std::string& value) {
@@ -119,6 +127,7 @@ class SimulatedDriverTest : public ::testing::Test {
   base::SystemClock clock_;
   Options options_;
   std::set<std::string> variables_;
+  std::string scenario_;  // the file, when there is one
   std::unique_ptr<model::Source> source_;
 };
 
@@ -146,13 +155,106 @@ TEST_F(SimulatedDriverTest, GivesTheSimulationsValues) {
     DeviceSample should;
     for (int tick = 0; tick < 3; ++tick) source_->read(gpu, kTime + seconds{tick}, is);
     machine.read(gpu, kTime, should);
+    const bool hopper = machine.info(gpu).fact(Fact::kArchitecture).value == "Hopper";
     for (const MetricInfo& row : model::metrics(model::Entity::kGpu)) {
-      if (!kElsewhere.contains(row.id)) expect_close(row, is.at(row.id), should.at(row.id));
+      if (kElsewhere.contains(row.id)) continue;
+      if (kProfiling.contains(row.id) && !hopper) {
+        EXPECT_EQ(is.at(row.id), Reading::none(Absence::kUnsupported)) << row.key;
+      } else {
+        expect_close(row, is.at(row.id), should.at(row.id));
+      }
     }
     expect_rows(model::Entity::kFan, is.fans, should.fans);
     expect_rows(model::Entity::kLink, is.links, should.links);
     expect_processes(is, should);
   }
+}
+
+TEST_F(SimulatedDriverTest, GivesTheSimulationsMigInstances) {
+  sim::Options simulation;
+  simulation.gpus = 1;
+  simulation.frozen_at = kTime;
+  simulation.scenario.emplace();
+  simulation.scenario->card.emplace().mig_instances = 7;
+  simulation.scenario->phases.resize(1);
+  simulation.scenario->phases[0].utilization_percent = 60;
+  simulation.scenario->phases[0].power_percent = 60;
+  simulation.scenario->phases[0].memory_used_percent = 50;
+  const sim::Machine machine(simulation);
+  write_scenario(
+      "version: 1\ncard: {mig_instances: 7}\nphases:\n"
+      "  - {utilization_percent: 60, power_percent: 60, memory_used_percent: 50}\n");
+  set("GPUSCOPE_SIM_GPUS", "1");
+  set("GPUSCOPE_SIM_TIME", "1780000000");
+  const auto inventory = open();
+  ASSERT_TRUE(inventory) << inventory.error().message;
+  DeviceSample is;
+  DeviceSample should;
+  for (int tick = 0; tick < 30; ++tick) source_->read(0, kTime + seconds{tick}, is);
+  machine.read(0, kTime, should);
+  ASSERT_EQ(is.mig_instances.size(), 7U);
+  for (std::size_t i = 0; i < 7; ++i) {
+    SCOPED_TRACE(i);
+    const model::MigInstance& one = is.mig_instances[i];
+    const model::MigInstance& other = should.mig_instances[i];
+    EXPECT_EQ(one.uuid, other.uuid);
+    EXPECT_EQ(one.profile, other.profile);
+    EXPECT_EQ(one.gpu_instance_id, other.gpu_instance_id);
+    for (const MetricInfo& row : model::metrics(model::Entity::kMigInstance)) {
+      expect_close(row, one.row[model::column(row.id)], other.row[model::column(row.id)]);
+    }
+  }
+  // What NVML does not tell of a GPU that is split.
+  for (const Metric metric : {Metric::kGpuUtilization, Metric::kMemoryUtilization,
+                              Metric::kEncoderUtilization, Metric::kJpegUtilization}) {
+    EXPECT_EQ(is.at(metric), Reading::none(Absence::kUnsupported)) << model::info(metric).key;
+  }
+  EXPECT_EQ(is.at(Metric::kSmActivity), should.at(Metric::kSmActivity));
+}
+
+TEST_F(SimulatedDriverTest, KnowsAVgpuHost) {
+  set("GPUSCOPE_SIM_SCENARIO", "vgpu_host");
+  ASSERT_TRUE(open());
+  DeviceSample sample;
+  source_->read(0, kTime, sample);
+  EXPECT_EQ(sample.at(Metric::kVirtualizationMode), Reading::of(4));
+  EXPECT_EQ(sample.at(Metric::kVgpuInstances), Reading::of(4));
+  EXPECT_EQ(sample.at(Metric::kVgpuLicense), Reading::none(Absence::kUnsupported));
+}
+
+TEST_F(SimulatedDriverTest, TakesTheHostsMemoryForAGpuWithoutItsOwn) {
+  options_.root = "/";
+  set("GPUSCOPE_SIM_SCENARIO", "unified_memory");
+  ASSERT_TRUE(open());
+  DeviceSample sample;
+  source_->read(0, kTime, sample);
+  EXPECT_EQ(sample.at(Metric::kUnifiedMemory), Reading::of(1));
+  const auto pages = static_cast<std::int64_t>(sysconf(_SC_PHYS_PAGES));
+  const auto page = static_cast<std::int64_t>(sysconf(_SC_PAGESIZE));
+  EXPECT_NEAR(static_cast<double>(sample.at(Metric::kMemoryTotal).value),
+              static_cast<double>(pages * page), 0.05 * static_cast<double>(pages * page));
+  EXPECT_TRUE(sample.at(Metric::kMemoryUsed).present());
+}
+
+TEST_F(SimulatedDriverTest, TellsOfXidsAsTheyHappen) {
+  write_scenario(
+      "version: 1\ncard: {}\nphases:\n  - {duration: 2s, utilization_percent: 60}\n"
+      "faults:\n  - {kind: ecc_uncorrected, gpus: [1], per_minute: 600}\n");
+  set("GPUSCOPE_SIM_GPUS", "2");
+  ASSERT_TRUE(open());
+  DeviceSample sample;
+  std::set<std::uint64_t> xids;
+  base::WallTime tick = kTime;
+  while (!xids.contains(94) || !xids.contains(63)) {
+    tick += seconds{1};
+    source_->read(0, tick, sample);
+    for (const model::Event& event : sample.events) EXPECT_NE(event.kind, model::EventKind::kXid);
+    source_->read(1, tick, sample);
+    for (const model::Event& event : sample.events) {
+      if (event.kind == model::EventKind::kXid) xids.insert(event.code);
+    }
+  }
+  EXPECT_EQ(xids, (std::set<std::uint64_t>{94, 63}));
 }
 
 TEST_F(SimulatedDriverTest, SaysThatLibraryAndDriverDiffer) {

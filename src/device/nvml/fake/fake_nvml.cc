@@ -1,6 +1,7 @@
 // FAKE_NVML_OLD leaves out what drivers of before 2018 did not have.
 #include "device/nvml/fake/fake_nvml.h"
 
+#include <chrono>
 #include <cstring>
 #include <memory>
 #include <string>
@@ -9,14 +10,25 @@ using gpuscope::device::nvml::FakeNvml;
 
 namespace {
 
+constexpr std::uintptr_t kFirstInstance = 1000;  // "devices" from here on are MIG instances
+
 std::unique_ptr<FakeNvml> fake;  // NOLINT(readability-identifier-naming)
 
 int number(nvmlDevice_t device) {
   return static_cast<int>(reinterpret_cast<std::uintptr_t>(device)) - 1;
 }
 
+[[maybe_unused]] bool is_instance(nvmlDevice_t device) {
+  return static_cast<std::uintptr_t>(number(device)) >= kFirstInstance;
+}
+
 nvmlReturn_t enter(std::string_view function, int device) {
-  {
+  if (fake->cost.count() > 0) {
+    const auto end = std::chrono::steady_clock::now() + fake->cost;
+    while (std::chrono::steady_clock::now() < end) {
+    }
+  }
+  if (fake->counted) {
     const std::lock_guard lock(fake->mutex);
     ++fake->calls[function];
     ++fake->device_calls[device];
@@ -103,8 +115,10 @@ nvmlReturn_t nvmlSystemGetProcessName(unsigned int pid, char* name, unsigned int
               length);
 }
 
-TEXT(nvmlDeviceGetName, "Fake GPU")
-TEXT(nvmlDeviceGetUUID, "GPU-00000000-0000-0000-0000-00000000000" + std::to_string(number(device)))
+TEXT(nvmlDeviceGetName, is_instance(device) ? "Fake GPU MIG 1g.10gb" : "Fake GPU")
+TEXT(nvmlDeviceGetUUID, is_instance(device) ? "MIG-" + std::to_string(number(device))
+                                            : "GPU-00000000-0000-0000-0000-00000000000" +
+                                                  std::to_string(number(device)))
 TEXT(nvmlDeviceGetSerial, "N/A")
 TEXT(nvmlDeviceGetVbiosVersion, "90.00")
 
@@ -209,7 +223,117 @@ nvmlReturn_t nvmlDeviceGetFanSpeedRPM(nvmlDevice_t device, nvmlFanSpeedInfo_t* i
   info->speed = 1000 + info->fan;
   return enter("nvmlDeviceGetFanSpeedRPM", device);
 }
-TWO(nvmlDeviceGetMigMode, unsigned int, 0, 0)
+TWO(nvmlDeviceGetMigMode, unsigned int, fake->instances > 0 ? 1 : 0, 0)
+VALUE(nvmlDeviceGetMaxMigDeviceCount, unsigned int, 7)
+nvmlReturn_t nvmlDeviceGetMigDeviceHandleByIndex(nvmlDevice_t device, unsigned int index,
+                                                 nvmlDevice_t* mig) {
+  const nvmlReturn_t code = enter("nvmlDeviceGetMigDeviceHandleByIndex", device);
+  if (code != NVML_SUCCESS) return code;
+  if (index >= fake->instances) return NVML_ERROR_NOT_FOUND;
+  *mig = reinterpret_cast<nvmlDevice_t>(kFirstInstance + index + 1);
+  return NVML_SUCCESS;
+}
+VALUE(nvmlDeviceGetGpuInstanceId, unsigned int,
+      static_cast<unsigned int>(static_cast<std::uintptr_t>(number(device)) - kFirstInstance) + 7)
+VALUE(nvmlDeviceGetComputeInstanceId, unsigned int, 0)
+
+VALUE(nvmlDeviceGetVirtualizationMode, nvmlGpuVirtualizationMode_t, fake->virtualization)
+VALUE(nvmlDeviceGetHostVgpuMode, nvmlHostVgpuMode_t, NVML_HOST_VGPU_MODE_SRIOV)
+nvmlReturn_t nvmlDeviceGetActiveVgpus(nvmlDevice_t device, unsigned int* count,
+                                      nvmlVgpuInstance_t* /*instances*/) {
+  *count = fake->vgpus;
+  const nvmlReturn_t code = enter("nvmlDeviceGetActiveVgpus", device);
+  return code != NVML_SUCCESS || *count == 0 ? code : NVML_ERROR_INSUFFICIENT_SIZE;
+}
+nvmlReturn_t nvmlDeviceGetGridLicensableFeatures_v4(nvmlDevice_t device,
+                                                    nvmlGridLicensableFeatures_t* features) {
+  features->isGridLicenseSupported = 1;
+  features->licensableFeaturesCount = 1;
+  features->gridLicensableFeatures[0].featureState = fake->licensed ? 1 : 0;
+  return enter("nvmlDeviceGetGridLicensableFeatures_v4", device);
+}
+
+nvmlReturn_t nvmlDeviceGetSamples(nvmlDevice_t device, nvmlSamplingType_t type,
+                                  unsigned long long last_seen, nvmlValueType_t* value_type,
+                                  unsigned int* count, nvmlSample_t* samples) {
+  const nvmlReturn_t code = enter("nvmlDeviceGetSamples", device);
+  if (code != NVML_SUCCESS) return code;
+  const auto kind = fake->driver_samples.find(type);
+  if (kind == fake->driver_samples.end()) return NVML_ERROR_NOT_SUPPORTED;
+  *value_type = NVML_VALUE_TYPE_UNSIGNED_INT;
+  unsigned int found = 0;
+  for (const nvmlSample_t& sample : kind->second) {
+    if (sample.timeStamp > last_seen && found < *count) samples[found++] = sample;
+  }
+  *count = found;
+  return found == 0 ? NVML_ERROR_NOT_FOUND : NVML_SUCCESS;
+}
+
+nvmlReturn_t nvmlGpmQueryDeviceSupport(nvmlDevice_t device, nvmlGpmSupport_t* support) {
+  support->isSupportedDevice = fake->gpm ? 1 : 0;
+  return enter("nvmlGpmQueryDeviceSupport", device);
+}
+nvmlReturn_t nvmlGpmSampleAlloc(nvmlGpmSample_t* sample) {
+  static int next = 0;
+  const std::lock_guard lock(fake->mutex);
+  ++fake->gpm_samples;
+  *sample = reinterpret_cast<nvmlGpmSample_t>(std::uintptr_t(++next));
+  return NVML_SUCCESS;
+}
+nvmlReturn_t nvmlGpmSampleFree(nvmlGpmSample_t /*sample*/) {
+  const std::lock_guard lock(fake->mutex);
+  --fake->gpm_samples;
+  return NVML_SUCCESS;
+}
+nvmlReturn_t nvmlGpmSampleGet(nvmlDevice_t device, nvmlGpmSample_t /*sample*/) {
+  return enter("nvmlGpmSampleGet", device);
+}
+nvmlReturn_t nvmlGpmMigSampleGet(nvmlDevice_t device, unsigned int /*gpu_instance*/,
+                                 nvmlGpmSample_t /*sample*/) {
+  return enter("nvmlGpmMigSampleGet", device);
+}
+nvmlReturn_t nvmlGpmMetricsGet(nvmlGpmMetricsGet_t* metrics) {
+  const nvmlReturn_t code = enter("nvmlGpmMetricsGet", -1);
+  if (code != NVML_SUCCESS) return code;
+  if (metrics->sample1 == metrics->sample2) return NVML_ERROR_INVALID_ARGUMENT;
+  for (unsigned int i = 0; i < metrics->numMetrics; ++i) {
+    nvmlGpmMetric_t& metric = metrics->metrics[i];
+    metric.value = metric.metricId;
+    metric.nvmlReturn = fake->gpm_metric ? fake->gpm_metric(metric) : NVML_SUCCESS;
+  }
+  return NVML_SUCCESS;
+}
+
+nvmlReturn_t nvmlEventSetCreate(nvmlEventSet_t* set) {
+  const nvmlReturn_t code = enter("nvmlEventSetCreate", -1);
+  if (code != NVML_SUCCESS) return code;
+  const std::lock_guard lock(fake->mutex);
+  ++fake->sets;
+  *set = reinterpret_cast<nvmlEventSet_t>(fake.get());
+  return NVML_SUCCESS;
+}
+nvmlReturn_t nvmlEventSetFree(nvmlEventSet_t /*set*/) {
+  const std::lock_guard lock(fake->mutex);
+  --fake->sets;
+  return NVML_SUCCESS;
+}
+nvmlReturn_t nvmlDeviceRegisterEvents(nvmlDevice_t device, unsigned long long /*types*/,
+                                      nvmlEventSet_t /*set*/) {
+  return enter("nvmlDeviceRegisterEvents", device);
+}
+nvmlReturn_t nvmlEventSetWait_v2(nvmlEventSet_t /*set*/, nvmlEventData_t* data,
+                                 unsigned int timeout_ms) {
+  const nvmlReturn_t code = enter("nvmlEventSetWait_v2", -1);
+  if (code != NVML_SUCCESS) return code;
+  std::unique_lock lock(fake->mutex);
+  const auto some = [] { return !fake->events.empty(); };
+  if (!fake->woken.wait_for(lock, std::chrono::milliseconds(timeout_ms), some)) {
+    return NVML_ERROR_TIMEOUT;
+  }
+  *data = fake->events.front();
+  fake->events.pop_front();
+  return NVML_SUCCESS;
+}
 nvmlReturn_t nvmlDeviceGetMemoryErrorCounter(nvmlDevice_t device, nvmlMemoryErrorType_t type,
                                              nvmlEccCounterType_t span, nvmlMemoryLocation_t where,
                                              unsigned long long* errors) {

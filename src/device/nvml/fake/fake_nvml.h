@@ -4,10 +4,14 @@
 #pragma once
 
 #include <atomic>
+#include <chrono>
+#include <condition_variable>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <mutex>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -29,8 +33,24 @@ struct FakeNvml {
   std::vector<nvmlProcessInfo_t> graphics;
   std::vector<nvmlProcessUtilizationSample_t> samples;
   std::atomic<unsigned int> percent{50};  // utilisation
+  // What the driver buffered, by kind; a kind that is not here is not supported.
+  std::map<nvmlSamplingType_t, std::vector<nvmlSample_t>> driver_samples;
+  bool gpm = false;
+  // What GPM says of a metric; success and its number by default.
+  std::function<nvmlReturn_t(nvmlGpmMetric_t& metric)> gpm_metric;
+  // MIG instances, by index; the GPU is split while there are any.
+  std::atomic<unsigned int> instances{0};
+  nvmlGpuVirtualizationMode_t virtualization = NVML_GPU_VIRTUALIZATION_MODE_NONE;
+  unsigned int vgpus = 0;
+  bool licensed = false;
+  std::chrono::nanoseconds cost{0};  // of each call, spent busily
+  bool counted = true;               // what follows: calls are counted
 
-  std::mutex mutex;  // guards what follows
+  std::mutex mutex;                    // guards what follows
+  std::condition_variable woken;       // there is an event
+  std::deque<nvmlEventData_t> events;  // to be waited for
+  int sets = 0;                        // of events, that are there now
+  int gpm_samples = 0;                 // that are allocated now
   std::map<std::string_view, int> calls;
   std::map<int, int> device_calls;
 
@@ -42,6 +62,31 @@ struct FakeNvml {
   int count(int device) {
     const std::lock_guard lock(mutex);
     return device_calls[device];
+  }
+  // All calls but those that wait for events.
+  int count_all() {
+    const std::lock_guard lock(mutex);
+    int sum = 0;
+    for (const auto& [device, count] : device_calls) sum += count;
+    return sum - calls["nvmlEventSetWait_v2"];
+  }
+  // Functions and how often each was called, for messages.
+  std::string report() {
+    const std::lock_guard lock(mutex);
+    std::string text;
+    for (const auto& [name, count] : calls) {
+      text += std::string(name) + ' ' + std::to_string(count) + '\n';
+    }
+    return text;
+  }
+  void send_xid(int device, unsigned long long xid) {
+    const std::lock_guard lock(mutex);
+    events.push_back({.device = reinterpret_cast<nvmlDevice_t>(std::uintptr_t(device) + 1),
+                      .eventType = nvmlEventTypeXidCriticalError,
+                      .eventData = xid,
+                      .gpuInstanceId = kNvmlNoInstance,
+                      .computeInstanceId = kNvmlNoInstance});
+    woken.notify_all();
   }
 };
 
