@@ -1,9 +1,11 @@
-// NVML's events: a set of GPUs that one thread waits for. The only event that is simulated is the
-// XID of a GPU that falls off the bus.
+// NVML's events: a set of GPUs that one thread waits for. XIDs come from what the scenario makes
+// happen, and from a fault that takes a GPU off the bus; clock events from what holds the clocks.
 #include <algorithm>
 #include <chrono>
+#include <deque>
 #include <memory>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "answers.h"
@@ -19,50 +21,79 @@ constexpr unsigned long long kKnownTypes =
     nvmlEventTypeSingleBitEccError | nvmlEventTypeDoubleBitEccError | nvmlEventTypePState |
     nvmlEventTypeXidCriticalError | nvmlEventTypeClock | nvmlEventTypePowerSourceChange |
     nvmlEventMigConfigChange;
-constexpr unsigned long long kSupportedTypes = nvmlEventTypeXidCriticalError;
-constexpr Milliseconds kLookEvery{20};
+constexpr unsigned long long kSupportedTypes = nvmlEventTypeXidCriticalError | nvmlEventTypeClock;
+constexpr Milliseconds kLookEvery{50};
 
 struct Watched {
   std::size_t gpu;
-  bool lost;  // when it was last looked at
+  unsigned long long types;
+  bool lost;               // by a fault, when it was last looked at
+  base::WallTime seen_to;  // what came until then is known
 };
 
 class EventSet {
  public:
-  void watch(std::size_t gpu, bool lost) EXCLUDES(mutex_) {
+  void watch(std::size_t gpu, unsigned long long types, bool lost) EXCLUDES(mutex_) {
     const base::MutexLock lock(mutex_);
     const auto known = std::ranges::find(watched_, gpu, &Watched::gpu);
-    if (known == watched_.end()) watched_.push_back({gpu, lost});
+    if (known != watched_.end()) {
+      known->types |= types;
+    } else {
+      watched_.push_back({gpu, types, lost, base::SystemClock().wall_now()});
+    }
   }
 
-  // True when a GPU was lost since the last time.
+  // True when something came since the last time; one at a time.
   bool look(const Session& session, nvmlEventData_t& event) EXCLUDES(mutex_) {
     const base::MutexLock lock(mutex_);
-    for (Watched& one : watched_) {
-      if (one.gpu >= session.gpus.size()) continue;
-      const bool was_lost = one.lost;
-      one.lost = gone(session, one.gpu);
-      if (!one.lost || was_lost) continue;
-      event = {.device = make_handle({.gpu = one.gpu, .mig = std::nullopt}),
-               .eventType = nvmlEventTypeXidCriticalError,
-               .eventData = kXidFallenOffTheBus,
-               .gpuInstanceId = kNvmlNoInstance,
-               .computeInstanceId = kNvmlNoInstance};
-      return true;
+    if (waiting_.empty()) {
+      for (Watched& one : watched_) {
+        if (one.gpu < session.gpus.size()) look_at(session, one);
+      }
     }
-    return false;
+    if (waiting_.empty()) return false;
+    event = waiting_.front();
+    waiting_.pop_front();
+    return true;
   }
 
-  // Lost in the simulation, or by a fault that makes all its calls say so.
+  // By a fault that makes all its calls say so.
   static bool gone(const Session& session, std::size_t gpu) {
     const Outcome fault =
         session.faults->at({.function = "nvmlDeviceGetIndex", .gpu = gpu, .init = false});
-    return fault.error == NVML_ERROR_GPU_IS_LOST || session.gpus[gpu]->lost();
+    return fault.error == NVML_ERROR_GPU_IS_LOST;
   }
 
  private:
+  void look_at(const Session& session, Watched& one) REQUIRES(mutex_) {
+    const bool was_lost = std::exchange(one.lost, gone(session, one.gpu));
+    if (one.lost && !was_lost) add(one, nvmlEventTypeXidCriticalError, kXidFallenOffTheBus);
+    const base::WallTime now = base::SystemClock().wall_now();
+    found_.clear();
+    session.machine.events(one.gpu, one.seen_to, now, found_);
+    one.seen_to = now;
+    for (const model::Event& event : found_) {
+      if (event.kind == model::EventKind::kXid) {
+        add(one, nvmlEventTypeXidCriticalError, event.code);
+      } else {
+        add(one, nvmlEventTypeClock, 0);
+      }
+    }
+  }
+
+  void add(const Watched& one, unsigned long long type, unsigned long long data) REQUIRES(mutex_) {
+    if ((one.types & type) == 0) return;
+    waiting_.push_back({.device = make_handle({.gpu = one.gpu, .mig = std::nullopt}),
+                        .eventType = type,
+                        .eventData = data,
+                        .gpuInstanceId = kNvmlNoInstance,
+                        .computeInstanceId = kNvmlNoInstance});
+  }
+
   base::Mutex mutex_;
   std::vector<Watched> watched_ GUARDED_BY(mutex_);
+  std::deque<nvmlEventData_t> waiting_ GUARDED_BY(mutex_);
+  std::vector<model::Event> found_ GUARDED_BY(mutex_);
 };
 
 // All sets there are; a handle is the address of one.
@@ -142,7 +173,7 @@ nvmlReturn_t nvmlDeviceRegisterEvents(nvmlDevice_t device, unsigned long long ty
     const std::shared_ptr<EventSet> found = EventSets::instance().find(set);
     if (found == nullptr || mig || (types & ~kKnownTypes) != 0) return NVML_ERROR_INVALID_ARGUMENT;
     if ((types & ~kSupportedTypes) != 0) return NVML_ERROR_NOT_SUPPORTED;
-    if (types != 0) found->watch(gpu.index(), EventSet::gone(session, gpu.index()));
+    if (types != 0) found->watch(gpu.index(), types, EventSet::gone(session, gpu.index()));
     return NVML_SUCCESS;
   });
 }

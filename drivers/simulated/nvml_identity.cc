@@ -109,6 +109,11 @@ bool has_gsp(const Gpu& gpu) {
 
 }  // namespace
 
+bool Gpu::has_gpm() const {
+  return named(kArchitectures, info().fact(Fact::kArchitecture).value, 0U) >=
+         NVML_DEVICE_ARCH_HOPPER;
+}
+
 extern "C" {
 
 nvmlReturn_t nvmlDeviceGetName(nvmlDevice_t device, char* name, unsigned int length) {
@@ -293,11 +298,6 @@ nvmlReturn_t nvmlDeviceGetAccountingMode(nvmlDevice_t device, nvmlEnableState_t*
   static const Entry entry{__func__};
   return give_fixed(entry, device, NVML_FEATURE_DISABLED, mode);
 }
-nvmlReturn_t nvmlDeviceGetVirtualizationMode(nvmlDevice_t device,
-                                             nvmlGpuVirtualizationMode_t* mode) {
-  static const Entry entry{__func__};
-  return give_fixed(entry, device, NVML_GPU_VIRTUALIZATION_MODE_NONE, mode);
-}
 nvmlReturn_t nvmlDeviceGetPowerManagementMode(nvmlDevice_t device, nvmlEnableState_t* mode) {
   static const Entry entry{__func__};
   return give_fixed(entry, device, NVML_FEATURE_ENABLED, mode);
@@ -342,6 +342,24 @@ nvmlReturn_t nvmlDeviceGetDeviceHandleFromMigDeviceHandle(nvmlDevice_t mig, nvml
   return entry.any_device(mig, [&](Session&, const Gpu& gpu, const auto& instance) {
     if (!instance) return NVML_ERROR_INVALID_ARGUMENT;
     return give(make_handle({.gpu = gpu.index(), .mig = std::nullopt}), device);
+  });
+}
+nvmlReturn_t nvmlDeviceGetAttributes_v2(nvmlDevice_t device, nvmlDeviceAttributes_t* attributes) {
+  static const Entry entry{__func__};
+  return entry.any_device(device, [&](Session&, Gpu& gpu, const auto& mig) {
+    if (attributes == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
+    if (!mig) return NVML_ERROR_NOT_SUPPORTED;
+    return gpu.sample([&](const model::DeviceSample& now, base::WallTime) {
+      if (*mig >= now.mig_instances.size()) return NVML_ERROR_NOT_FOUND;
+      constexpr unsigned int kProcessorsOfASlice = 16;
+      *attributes = {};
+      attributes->multiprocessorCount = kProcessorsOfASlice;
+      attributes->gpuInstanceSliceCount = 1;
+      attributes->computeInstanceSliceCount = 1;
+      attributes->memorySizeMB = static_cast<unsigned long long>(
+          now.mig_instances[*mig].row[column(Metric::kMigMemoryTotal)].value >> 20U);
+      return NVML_SUCCESS;
+    });
   });
 }
 nvmlReturn_t nvmlDeviceGetGpuInstanceId(nvmlDevice_t device, unsigned int* id) {

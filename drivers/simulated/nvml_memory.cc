@@ -54,6 +54,24 @@ nvmlReturn_t give_retired(const Entry& entry, nvmlDevice_t device, nvmlPageRetir
   });
 }
 
+// A GPU without memory of its own has nothing to say of it.
+bool shares_memory(const DeviceSample& now) {
+  return now.at(Metric::kUnifiedMemory) == Reading::of(1);
+}
+
+// The one counter that an instance has of its own.
+nvmlReturn_t give_instance_ecc(const DeviceSample& now, std::size_t index,
+                               nvmlMemoryErrorType_t type, nvmlEccCounterType_t counter,
+                               nvmlMemoryLocation_t location, unsigned long long* count) {
+  if (index >= now.mig_instances.size()) return NVML_ERROR_NOT_FOUND;
+  if (type != NVML_MEMORY_ERROR_TYPE_UNCORRECTED || counter != NVML_VOLATILE_ECC ||
+      location != NVML_MEMORY_LOCATION_SRAM) {
+    return NVML_ERROR_NOT_SUPPORTED;
+  }
+  const Metric metric = Metric::kMigEccUncorrected;
+  return give_reading(metric, now.mig_instances[index].row[column(metric)], count);
+}
+
 }  // namespace
 
 extern "C" {
@@ -77,6 +95,7 @@ nvmlReturn_t nvmlDeviceGetMemoryInfo(nvmlDevice_t device, nvmlMemory_t* memory) 
         read(Metric::kMigMemoryFree, row[column(Metric::kMigMemoryFree)], &memory->free);
         return read(Metric::kMigMemoryUsed, row[column(Metric::kMigMemoryUsed)], &memory->used);
       }
+      if (shares_memory(now)) return NVML_ERROR_NOT_SUPPORTED;
       nvmlReturn_t code = read(Metric::kMemoryTotal, now.at(Metric::kMemoryTotal), &memory->total);
       if (code != NVML_SUCCESS) return code;
       code = read(Metric::kMemoryFree, now.at(Metric::kMemoryFree), &memory->free);
@@ -92,6 +111,7 @@ nvmlReturn_t nvmlDeviceGetMemoryInfo_v2(nvmlDevice_t device, nvmlMemory_v2_t* me
     if (memory == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
     if (memory->version != nvmlMemory_v2) return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
     return gpu.sample([&](const DeviceSample& now, base::WallTime) {
+      if (shares_memory(now)) return NVML_ERROR_NOT_SUPPORTED;
       nvmlReturn_t worst = NVML_SUCCESS;
       const auto read = [&](Metric metric, unsigned long long* out) {
         const nvmlReturn_t code = give_reading(metric, now.at(metric), out);
@@ -142,8 +162,13 @@ nvmlReturn_t nvmlDeviceGetMemoryErrorCounter(nvmlDevice_t device, nvmlMemoryErro
                                              nvmlMemoryLocation_t location,
                                              unsigned long long* count) {
   static const Entry entry{__func__};
-  return entry.device(device, [&](Gpu& gpu) {
+  return entry.any_device(device, [&](Session&, Gpu& gpu, const auto& mig) {
     if (location >= NVML_MEMORY_LOCATION_COUNT) return NVML_ERROR_INVALID_ARGUMENT;
+    if (mig) {
+      return gpu.sample([&](const DeviceSample& now, base::WallTime) {
+        return give_instance_ecc(now, *mig, type, counter, location, count);
+      });
+    }
     if (location == NVML_MEMORY_LOCATION_DRAM) return give_ecc(gpu, kEccDram, type, counter, count);
     if (location == NVML_MEMORY_LOCATION_SRAM) return give_ecc(gpu, kEccSram, type, counter, count);
     return NVML_ERROR_NOT_SUPPORTED;

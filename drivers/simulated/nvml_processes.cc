@@ -103,6 +103,7 @@ nvmlReturn_t give_utilization(Gpu& gpu, Sample* samples, unsigned int* count,
                               unsigned long long last_seen) {
   return gpu.sample([&](const DeviceSample& now, base::WallTime at) {
     if (now.processes_absence != model::Absence::kPresent) return error_of(now.processes_absence);
+    if (!now.mig_instances.empty()) return NVML_ERROR_NOT_SUPPORTED;
     const unsigned int room = *count;
     const auto time = static_cast<unsigned long long>(at.time_since_epoch().count());
     *count = time <= last_seen ? 0 : static_cast<unsigned int>(now.processes.size());

@@ -15,49 +15,6 @@ nvmlReturn_t nvmlDeviceGetMemoryBusWidth(nvmlDevice_t device, unsigned int* /*bi
   static const Entry entry{__func__};
   return entry.device(device, [](Gpu&) { return NVML_ERROR_NOT_SUPPORTED; });
 }
-nvmlReturn_t nvmlDeviceGetAttributes_v2(nvmlDevice_t device, nvmlDeviceAttributes_t* /*out*/) {
-  static const Entry entry{__func__};
-  return entry.any_device(device,
-                          [](Session&, Gpu&, const auto&) { return NVML_ERROR_NOT_SUPPORTED; });
-}
-nvmlReturn_t nvmlDeviceGetSamples(nvmlDevice_t device, nvmlSamplingType_t /*type*/,
-                                  unsigned long long /*last_seen*/, nvmlValueType_t* /*value_type*/,
-                                  unsigned int* /*count*/, nvmlSample_t* /*samples*/) {
-  static const Entry entry{__func__};
-  return entry.device(device, [](Gpu&) { return NVML_ERROR_NOT_SUPPORTED; });
-}
-
-// As on GPUs before Hopper: the question is answered, with no.
-nvmlReturn_t nvmlGpmQueryDeviceSupport(nvmlDevice_t device, nvmlGpmSupport_t* support) {
-  static const Entry entry{__func__};
-  return entry.device(device, [&](Gpu&) {
-    if (support == nullptr) return NVML_ERROR_INVALID_ARGUMENT;
-    if (support->version != NVML_GPM_SUPPORT_VERSION) return NVML_ERROR_ARGUMENT_VERSION_MISMATCH;
-    support->isSupportedDevice = 0;
-    return NVML_SUCCESS;
-  });
-}
-nvmlReturn_t nvmlGpmSampleAlloc(nvmlGpmSample_t* /*sample*/) {
-  static const Entry entry{__func__};
-  return entry.unsupported();
-}
-nvmlReturn_t nvmlGpmSampleFree(nvmlGpmSample_t /*sample*/) {
-  static const Entry entry{__func__};
-  return entry.unsupported();
-}
-nvmlReturn_t nvmlGpmSampleGet(nvmlDevice_t device, nvmlGpmSample_t /*sample*/) {
-  static const Entry entry{__func__};
-  return entry.device(device, [](Gpu&) { return NVML_ERROR_NOT_SUPPORTED; });
-}
-nvmlReturn_t nvmlGpmMigSampleGet(nvmlDevice_t device, unsigned int /*gpu_instance*/,
-                                 nvmlGpmSample_t /*sample*/) {
-  static const Entry entry{__func__};
-  return entry.device(device, [](Gpu&) { return NVML_ERROR_NOT_SUPPORTED; });
-}
-nvmlReturn_t nvmlGpmMetricsGet(nvmlGpmMetricsGet_t* /*metrics*/) {
-  static const Entry entry{__func__};
-  return entry.unsupported();
-}
 
 // The rest takes no part in monitoring: settings, vGPU, units, confidential computing. Their
 // arguments are not looked at; a caller passes them and takes them back, as C's calling convention
@@ -86,7 +43,6 @@ GPUSCOPE_UNSUPPORTED(nvmlDeviceGetAPIRestriction)
 GPUSCOPE_UNSUPPORTED(nvmlDeviceGetAccountingBufferSize)
 GPUSCOPE_UNSUPPORTED(nvmlDeviceGetAccountingPids)
 GPUSCOPE_UNSUPPORTED(nvmlDeviceGetAccountingStats)
-GPUSCOPE_UNSUPPORTED(nvmlDeviceGetActiveVgpus)
 GPUSCOPE_UNSUPPORTED(nvmlDeviceGetAdaptiveClockInfoStatus)
 GPUSCOPE_UNSUPPORTED(nvmlDeviceGetAttributes)
 GPUSCOPE_UNSUPPORTED(nvmlDeviceGetAutoBoostedClocksEnabled)
@@ -119,8 +75,6 @@ GPUSCOPE_UNSUPPORTED(nvmlDeviceGetGpuOperationMode)
 GPUSCOPE_UNSUPPORTED(nvmlDeviceGetGridLicensableFeatures)
 GPUSCOPE_UNSUPPORTED(nvmlDeviceGetGridLicensableFeatures_v2)
 GPUSCOPE_UNSUPPORTED(nvmlDeviceGetGridLicensableFeatures_v3)
-GPUSCOPE_UNSUPPORTED(nvmlDeviceGetGridLicensableFeatures_v4)
-GPUSCOPE_UNSUPPORTED(nvmlDeviceGetHostVgpuMode)
 GPUSCOPE_UNSUPPORTED(nvmlDeviceGetInforomConfigurationChecksum)
 GPUSCOPE_UNSUPPORTED(nvmlDeviceGetIrqNum)
 GPUSCOPE_UNSUPPORTED(nvmlDeviceGetLastBBXFlushTime)

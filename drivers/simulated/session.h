@@ -27,6 +27,7 @@ class Gpu {
   std::size_t index() const { return index_; }
   const model::GpuInfo& info() const { return machine_.info(index_); }
   bool lost() const;
+  bool has_gpm() const;  // profiling metrics, as Hopper and what came after it
 
   // Calls `look` with all readings of this step of simulated time, and with the time itself. They
   // are worked out once a step, whoever asks. `look` must not keep the reference.
