@@ -6,6 +6,8 @@
 #include <string>
 #include <vector>
 
+#include "model/trend.h"
+
 namespace gpuscope::model {
 namespace {
 
@@ -61,6 +63,81 @@ TEST(Naming, ScalesToTheFamilysUnit) {
                      .help = "x",
                      .decimal_shift = 2};
   EXPECT_EQ(scale(ratio, 5000), (Scaled{5000, 4}));
+}
+
+// dcgm-exporter's list of counters as it comes, in its order; what it has as a label is another
+// table's.
+TEST(Naming, TheDefaultTierIsDcgmExporters) {
+  std::vector<std::string_view> names;
+  for (const MetricsFamily& row : dcgm_families()) {
+    if (row.tier == Tier::kDefault) names.push_back(row.name);
+  }
+  EXPECT_EQ(names, (std::vector<std::string_view>{"DCGM_FI_DEV_SM_CLOCK",
+                                                  "DCGM_FI_DEV_MEM_CLOCK",
+                                                  "DCGM_FI_DEV_MEMORY_TEMP",
+                                                  "DCGM_FI_DEV_GPU_TEMP",
+                                                  "DCGM_FI_DEV_POWER_USAGE",
+                                                  "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION",
+                                                  "DCGM_FI_DEV_PCIE_REPLAY_COUNTER",
+                                                  "DCGM_FI_DEV_GPU_UTIL",
+                                                  "DCGM_FI_DEV_MEM_COPY_UTIL",
+                                                  "DCGM_FI_DEV_ENC_UTIL",
+                                                  "DCGM_FI_DEV_DEC_UTIL",
+                                                  "DCGM_FI_DEV_XID_ERRORS",
+                                                  "DCGM_FI_DEV_FB_FREE",
+                                                  "DCGM_FI_DEV_FB_USED",
+                                                  "DCGM_FI_DEV_FB_RESERVED",
+                                                  "DCGM_FI_DEV_UNCORRECTABLE_REMAPPED_ROWS",
+                                                  "DCGM_FI_DEV_CORRECTABLE_REMAPPED_ROWS",
+                                                  "DCGM_FI_DEV_ROW_REMAP_FAILURE",
+                                                  "DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL",
+                                                  "DCGM_FI_DEV_VGPU_LICENSE_STATUS",
+                                                  "DCGM_FI_PROF_GR_ENGINE_ACTIVE",
+                                                  "DCGM_FI_PROF_PIPE_TENSOR_ACTIVE",
+                                                  "DCGM_FI_PROF_DRAM_ACTIVE",
+                                                  "DCGM_FI_PROF_PCIE_TX_BYTES",
+                                                  "DCGM_FI_PROF_PCIE_RX_BYTES"}));
+}
+
+TEST(Naming, RowsOfMetricsAreWhole) {
+  std::set<std::string_view> names;
+  for (const auto& rows : {dcgm_families(), gpuscope_families()}) {
+    for (const MetricsFamily& row : rows) {
+      EXPECT_TRUE(names.insert(row.name).second) << row.name;
+      EXPECT_NE(row.new_name, row.name);
+      EXPECT_TRUE(row.new_name.empty() || names.insert(row.new_name).second) << row.new_name;
+      EXPECT_FALSE(row.help.empty()) << row.name;
+      EXPECT_EQ(row.help.find_first_of("\\\n\""), row.help.npos) << row.name;
+      EXPECT_LE(info(row.metric).decimals + row.decimal_shift, 18) << row.name;
+      EXPECT_EQ(info(row.of_instance.value_or(row.metric)).unit, info(row.metric).unit) << row.name;
+    }
+  }
+}
+
+// What is ours is in base units, and a counter, and nothing else, says that it is a total.
+TEST(Naming, OurNamesSayTheirUnit) {
+  for (const MetricsFamily& row : gpuscope_families()) {
+    EXPECT_TRUE(row.name.starts_with("gpuscope_")) << row.name;
+    EXPECT_EQ(row.name.ends_with("_total"), row.kind == Kind::kCounter) << row.name;
+    for (const std::string_view other : {"percent", "mhz", "mib", "milli"}) {
+      EXPECT_EQ(row.name.find(other), row.name.npos) << row.name;
+    }
+    EXPECT_EQ(row.tier, Tier::kCommon);
+  }
+}
+
+TEST(Naming, EveryMetricHasAName) {
+  for (const MetricInfo& row : metrics()) EXPECT_FALSE(metrics_names(row.id).empty()) << row.key;
+}
+
+TEST(Naming, ClockEventsHaveDcgmsWords) {
+  EXPECT_EQ(clock_event_names().size(), kClockEventCount);
+  const auto name_of = [](Metric metric) {
+    return clock_event_names()[column(metric) - column(Metric::kClockEventIdle)];
+  };
+  EXPECT_EQ(name_of(Metric::kClockEventSwPowerCap), "power_cap");
+  EXPECT_EQ(name_of(Metric::kClockEventHwThermalSlowdown), "hw_thermal");
+  EXPECT_EQ(name_of(Metric::kClockEventDisplayClocks), "display_clocks");
 }
 
 TEST(Naming, StatesAreGauges) {
