@@ -4,6 +4,7 @@ import os
 import pathlib
 import shutil
 import tempfile
+import time
 import unittest
 
 import harness
@@ -24,13 +25,14 @@ class OverTheDriver(unittest.TestCase):
         draft.write_text(faults)
         os.replace(draft, self.faults)
 
-    def agent(self, *arguments, gpus=4, faults=""):
+    def agent(self, *arguments, gpus=4, faults="", interval="200ms", **variables):
         self.break_with(faults)
-        agent = harness.Agent("--method", "nvml", "--interval", "200ms", *arguments, env={
+        agent = harness.Agent("--method", "nvml", "--interval", interval, *arguments, env={
             "LD_LIBRARY_PATH": str(LIBRARY.parent),
             "GPUSCOPE_SIM_GPUS": str(gpus),
             "GPUSCOPE_SIM_TIME": harness.FROZEN,
-            "GPUSCOPE_SIM_FAULTS_FILE": str(self.faults)})
+            "GPUSCOPE_SIM_FAULTS_FILE": str(self.faults),
+            **variables})
         self.addCleanup(agent.__exit__)
         return agent
 
@@ -65,6 +67,20 @@ class OverTheDriver(unittest.TestCase):
             self.assertEqual(self.has_power(agent), [True, True, False, True])
         self.assertEqual(self.metrics(agent)[2]["health_status"], "unknown")
         harness.wait_for(lambda: "does not answer" in agent.log, "the log to say so")
+        self.assertEqual(agent.stop(), 0, agent.log)
+
+    def test_one_of_sixty_four_that_blocks_costs_the_others_no_tick(self):
+        agent = self.agent(gpus=64, interval="1s")
+        source = lambda: agent.health()["sources"][0]
+        harness.wait_for(lambda: all(self.has_power(agent)), "all GPUs to be read")
+        self.break_with("7:*=block:30s")
+        others = [True] * 7 + [False] + [True] * 56
+        harness.wait_for(lambda: self.has_power(agent) == others, "the blocked GPU to be without readings")
+        before = source()
+        while (now := source())["ticks"] < before["ticks"] + 5:
+            self.assertEqual(self.has_power(agent), others)
+            time.sleep(0.1)
+        self.assertEqual(now["missed_ticks"], before["missed_ticks"])
         self.assertEqual(agent.stop(), 0, agent.log)
 
     def test_a_lost_gpu_comes_back(self):

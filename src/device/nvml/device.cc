@@ -130,6 +130,7 @@ void Device::forget() {
 // Everything is asked again, also what was refused before.
 void Device::revive() {
   for (Slot& slot : slots_) slot = {};
+  gpm_of_whole_ = gpm_;
   fields_.start(values_.links.size());
 }
 

@@ -2,8 +2,11 @@
 
 #include <algorithm>
 #include <chrono>
+#include <string>
+#include <system_error>
 #include <utility>
 
+#include "base/log.h"
 #include "device/nvml/errors.h"
 
 namespace gpuscope::device::nvml {
@@ -124,8 +127,11 @@ class EventWatch::Shared {
 EventWatch::EventWatch(std::shared_ptr<const Session> session, std::vector<nvmlDevice_t> devices)
     : shared_(std::make_shared<Shared>(std::move(session), std::move(devices))) {}
 
-EventWatch::~EventWatch() {
+EventWatch::~EventWatch() { stop(); }
+
+void EventWatch::stop() {
   const base::MutexLock lock(mutex_);
+  started_ = true;
   if (!thread_.joinable()) return;
   if (shared_->stop()) {
     thread_.join();
@@ -137,7 +143,12 @@ EventWatch::~EventWatch() {
 void EventWatch::start() {
   const base::MutexLock lock(mutex_);
   if (std::exchange(started_, true)) return;
-  thread_ = std::thread([shared = shared_] { shared->serve(); });
+  try {
+    thread_ = std::thread([shared = shared_] { shared->serve(); });
+  } catch (const std::system_error& error) {
+    base::log(base::LogLevel::kWarning,
+              std::string("cannot wait for XIDs: no thread for it: ") + error.what());
+  }
 }
 
 void EventWatch::take(std::size_t device, base::WallTime tick, std::vector<model::Event>& out) {

@@ -21,15 +21,17 @@ class EventWatch {
  public:
   // `devices` by index of the source; null for one that could not be found.
   EventWatch(std::shared_ptr<const Session> session, std::vector<nvmlDevice_t> devices);
-  // Joins the thread, which looks up at least every half second; leaves it behind, with all that it
-  // touches, where a call does not come back.
-  ~EventWatch();
+  ~EventWatch();  // stops
   EventWatch(const EventWatch&) = delete;
   EventWatch& operator=(const EventWatch&) = delete;
 
   // Registers the GPUs and begins to wait, on the thread; GPUs without events are left out. From
-  // the second call on it does nothing.
+  // the second call on, and after stop(), it does nothing. Without a thread to be had there are no
+  // events.
   void start();
+  // Joins the thread, which looks up at least every half second; leaves it behind, with all that it
+  // touches, where a call does not come back. Idempotent.
+  void stop();
 
   // Appends what came for a device since the last call, as of `tick`; at most the newest
   // kMostWaiting.

@@ -114,6 +114,9 @@ void mention_host_engine(const std::string& root) {
 class NvmlSource final : public model::Source {
  public:
   NvmlSource(const Options& options, const base::Clock& clock) : options_(options), clock_(clock) {}
+  ~NvmlSource() override { set_opening(nullptr, nullptr); }
+  NvmlSource(const NvmlSource&) = delete;
+  NvmlSource& operator=(const NvmlSource&) = delete;
 
   base::Result<std::shared_ptr<const model::Inventory>> open() override;
   bool devices_may_block() const override { return true; }
@@ -138,7 +141,8 @@ class NvmlSource final : public model::Source {
       std::swap(opening_, opening);
       std::swap(events_, events);
     }
-    // Those of before end here, outside the lock: the watch's thread takes a while.
+    // Outside the lock: its thread takes a while. A read that hangs may hold on to the object.
+    if (events != nullptr) events->stop();
   }
 
   const Options options_;
