@@ -6,6 +6,7 @@
 #include <fmt/format.h>
 
 #include "device/auto_source.h"
+#include "device/replay/replay_source.h"
 #include "device/sim/sim_source.h"
 
 namespace gpuscope::device {
@@ -20,6 +21,7 @@ std::optional<Method> parse_method(std::string_view name) {
   if (name == "smi" || name == "bash") return Method::kSmi;
   if (name == "sim") return Method::kSim;
   if (name == "auto") return Method::kAuto;
+  if (name == "replay") return Method::kReplay;
   return std::nullopt;
 }
 
@@ -33,6 +35,8 @@ std::string_view method_name(Method method) {
       return "sim";
     case Method::kAuto:
       return "auto";
+    case Method::kReplay:
+      return "replay";
   }
   return "nvml";
 }
@@ -42,8 +46,9 @@ Made make_source(std::string_view name, const DeviceOptions& options, const base
   if (!method) {
     return base::fail(
         base::ErrorKind::kInvalidArgument,
-        fmt::format("cannot read GPUs by the method '{}': it is one of nvml, smi, bash, sim, auto",
-                    name));
+        fmt::format(
+            "cannot read GPUs by the method '{}': it is one of nvml, smi, bash, sim, replay, auto",
+            name));
   }
   switch (*method) {
     case Method::kNvml:
@@ -58,6 +63,12 @@ Made make_source(std::string_view name, const DeviceOptions& options, const base
       candidates.push_back({"smi", smi::make_smi_source(options.smi, clock)});
       return make_auto_source(std::move(candidates));
     }
+    case Method::kReplay:
+      if (options.replay) return replay::make_replay_source(*options.replay);
+      return base::fail(
+          base::ErrorKind::kUnavailable,
+          "cannot replay GPUs: no recording is named; start the program with --replay "
+          "FILE");
   }
   return base::fail(base::ErrorKind::kInternal, "cannot make a source of no known method");
 }

@@ -77,6 +77,7 @@ TEST(Method, HasANameForEachWayAndAnOlderOneForSmi) {
   EXPECT_EQ(parse_method("bash"), Method::kSmi);
   EXPECT_EQ(parse_method("sim"), Method::kSim);
   EXPECT_EQ(parse_method("auto"), Method::kAuto);
+  EXPECT_EQ(parse_method("replay"), Method::kReplay);
   EXPECT_EQ(parse_method("NVML"), std::nullopt);
   EXPECT_EQ(parse_method(""), std::nullopt);
   for (const Method method : {Method::kNvml, Method::kSmi, Method::kSim, Method::kAuto}) {
@@ -90,7 +91,20 @@ TEST(Method, RefusesAnUnknownNameWithThoseThatThereAre) {
   ASSERT_FALSE(source);
   EXPECT_EQ(source.error().kind, ErrorKind::kInvalidArgument);
   EXPECT_THAT(source.error().message, HasSubstr("'cuda'"));
-  EXPECT_THAT(source.error().message, HasSubstr("nvml, smi, bash, sim, auto"));
+  EXPECT_THAT(source.error().message, HasSubstr("nvml, smi, bash, sim, replay, auto"));
+}
+
+TEST(Method, ReplayNeedsARecording) {
+  base::FakeClock clock;
+  const auto source = make_source("replay", {}, clock);
+  ASSERT_FALSE(source);
+  EXPECT_EQ(source.error().kind, base::ErrorKind::kUnavailable);
+  EXPECT_THAT(source.error().message, HasSubstr("--replay FILE"));
+  DeviceOptions options;
+  options.replay = replay::Options{.path = "/no/such/recording"};
+  const auto opened = (*make_source("replay", options, clock))->open();
+  ASSERT_FALSE(opened);
+  EXPECT_EQ(opened.error().kind, base::ErrorKind::kNotFound);
 }
 
 TEST(Method, SaysHowToFindTheCommandLineToolsWhereTheyAreMissing) {
