@@ -12,13 +12,13 @@ using enum Cadence;
 // clang-format off
 constexpr std::array<MetricInfo, kMetricCount> kMetrics{{
   {Metric::kGpuUtilization, Entity::kGpu, "gpu_utilization_percent", "util", kPercent, 2, Kind::kGauge, kTick,
-   "GPU utilization", "Share of time in which at least one kernel ran"},
+   "GPU utilization", "Share of time in which at least one kernel ran since it was last read, from the driver's own samples where it keeps any"},
   {Metric::kMemoryUtilization, Entity::kGpu, "memory_utilization_percent", "util", kPercent, 2, Kind::kGauge, kTick,
-   "Memory utilization", "Share of time in which device memory was read or written"},
+   "Memory utilization", "Share of time in which device memory was read or written since it was last read, from the driver's own samples where it keeps any"},
   {Metric::kEncoderUtilization, Entity::kGpu, "encoder_utilization_percent", "engines", kPercent, 2, Kind::kGauge, kTick,
-   "Encoder utilization", "Share of time in which the video encoder worked"},
+   "Encoder utilization", "Share of time in which the video encoder worked since it was last read, from the driver's own samples where it keeps any"},
   {Metric::kDecoderUtilization, Entity::kGpu, "decoder_utilization_percent", "engines", kPercent, 2, Kind::kGauge, kTick,
-   "Decoder utilization", "Share of time in which the video decoder worked"},
+   "Decoder utilization", "Share of time in which the video decoder worked since it was last read, from the driver's own samples where it keeps any"},
   {Metric::kJpegUtilization, Entity::kGpu, "jpeg_utilization_percent", "engines", kPercent, 2, Kind::kGauge, kSlow,
    "JPEG utilization", "Share of time in which the JPEG engine worked"},
   {Metric::kOfaUtilization, Entity::kGpu, "ofa_utilization_percent", "engines", kPercent, 2, Kind::kGauge, kSlow,
