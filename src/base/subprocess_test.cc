@@ -103,9 +103,11 @@ TEST(Subprocess, HasNoInputAndNoFileOfOurs) {
 }
 
 TEST(Subprocess, StartsWithNoSignalBlockedOrIgnored) {
-  // As in the agent: every thread has these blocked, and SIGPIPE is ignored.
+  // As in the agent: every thread has these blocked, and SIGPIPE is ignored. A shell blocks more
+  // while it forks, so that grep looks at itself.
   const StopSignals signals;
-  const Completed completed = run(shell("grep -E 'SigBlk|SigIgn' /proc/$$/status; kill -TERM $$"));
+  const Completed completed =
+      run(shell("grep -E 'SigBlk|SigIgn' /proc/self/status; kill -TERM $$"));
   EXPECT_EQ(completed.output, "SigBlk:\t0000000000000000\nSigIgn:\t0000000000000000\n");
   EXPECT_EQ(completed.status.signal, SIGTERM);
 }
