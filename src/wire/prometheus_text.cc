@@ -1,14 +1,13 @@
 #include "wire/prometheus_text.h"
 
 #include <algorithm>
-#include <array>
 #include <cstdint>
 #include <cstring>
 #include <span>
 #include <type_traits>
 
 #include "base/decimal.h"
-#include "base/utf8.h"
+#include "wire/label_value.h"
 
 namespace gpuscope::wire {
 namespace {
@@ -31,24 +30,6 @@ inline void copy_chunks(char* out, const char* in, std::size_t length) {
     std::memcpy(out + done, in + done, kChunk);
     done += kChunk;
   } while (done < length);
-}
-
-void append_label_value(std::string& out, std::string_view text) {
-  while (!text.empty()) {
-    const std::size_t length = base::utf8_length(text);
-    const char c = text.front();
-    if (length == 0) {
-      out += base::kReplacement;
-    } else if (c == '\\' || c == '"') {
-      out += '\\';
-      out += c;
-    } else if (c == '\n') {
-      out += "\\n";
-    } else {
-      out.append(text.substr(0, length));
-    }
-    text.remove_prefix(std::max<std::size_t>(length, 1));
-  }
 }
 
 model::Health health_of(const model::Snapshot& snapshot, std::size_t gpu) {
@@ -181,13 +162,13 @@ void PrometheusText::build_labels(std::size_t gpu, model::Health health) {
     scratch_.append(label.name).append("=\"");
     switch (label.source) {
       case model::LabelSource::kUuid:
-        if (info != nullptr) append_label_value(scratch_, info->uuid());
+        if (info != nullptr) append_escaped_label(scratch_, info->uuid());
         break;
       case model::LabelSource::kIndex:
         base::append_decimal(scratch_, static_cast<std::int64_t>(gpu), 0);
         break;
       case model::LabelSource::kName:
-        if (info != nullptr) append_label_value(scratch_, info->name());
+        if (info != nullptr) append_escaped_label(scratch_, info->name());
         break;
       case model::LabelSource::kHealth:
         scratch_.append(model::health_label(health));
