@@ -67,6 +67,10 @@ milliseconds Refresher::period_after(milliseconds took) const {
   return std::clamp(kDuty * took, options_.shortest_refresh, options_.longest_refresh) + took;
 }
 
+milliseconds Refresher::first_retry() const {
+  return std::min(kFirstRetry, options_.shortest_refresh);
+}
+
 void Refresher::put_first(Report report, milliseconds took) {
   period_ = period_after(took);
   put(std::move(report));
@@ -79,7 +83,7 @@ void Refresher::start() {
 void Refresher::stop() { worker_.stop(); }
 
 void Refresher::run() {
-  retry_ = kFirstRetry;
+  retry_ = first_retry();
   while (worker_.pause(failures_ > 0 ? retry_ : period_)) {
     refresh();
     if (clock_.steady_now() >= dcgmi_next_) ask_dcgmi();
@@ -97,7 +101,7 @@ void Refresher::refresh() {
     return;
   }
   failures_ = 0;
-  retry_ = kFirstRetry;
+  retry_ = first_retry();
   board_.set_trouble(Board::Part::kReport, std::nullopt);
   const auto split = [](const GpuReport& gpu) { return !gpu.mig_indices.empty(); };
   if (std::ranges::any_of(report->gpus, split)) name_mig_instances(tools_.list(), *report);

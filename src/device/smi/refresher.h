@@ -52,6 +52,7 @@ class Refresher {
   void put(Report report);
   void put_verdicts(const DcgmHealth& health);
   void give_up_dcgmi(DcgmFailure failure);
+  std::chrono::milliseconds first_retry() const;
   std::chrono::milliseconds period_after(std::chrono::milliseconds took) const;
 
   const Options options_;

@@ -14,7 +14,6 @@ using base::ErrorKind;
 using base::Subprocess;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kShortestPatience{5000};
 constexpr milliseconds kFirstRetry{1000};
 constexpr milliseconds kLastRetry{30'000};
 constexpr std::size_t kLongestLine = 16'384;
@@ -26,7 +25,7 @@ constexpr std::size_t kKeptErrors = 4096;
 }  // namespace
 
 milliseconds row_patience(const Options& options) {
-  return std::max(3 * options.interval, kShortestPatience);
+  return std::max(3 * options.interval, options.shortest_patience);
 }
 
 RowLoop::RowLoop(const Options& options, const base::Clock& clock, const Query& query,
@@ -48,7 +47,8 @@ void RowLoop::stop() { worker_.stop(); }
 
 void RowLoop::run() {
   if (!worker_.wait_for_wake()) return;
-  milliseconds retry = kFirstRetry;
+  const milliseconds first_retry = std::min(kFirstRetry, options_.interval);
+  milliseconds retry = first_retry;
   for (;;) {
     answered_ = false;
     base::Error error = follow();
@@ -56,7 +56,7 @@ void RowLoop::run() {
     board_.set_trouble(Board::Part::kLoop, std::move(error));
     // What ails the loop shows in the document, too.
     refresher_.hurry();
-    if (answered_) retry = kFirstRetry;
+    if (answered_) retry = first_retry;
     if (!worker_.pause(retry)) return;
     retry = std::min(2 * retry, kLastRetry);
   }

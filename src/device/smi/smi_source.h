@@ -20,6 +20,8 @@ struct Options {
   // sooner and no later than these.
   std::chrono::milliseconds shortest_refresh{10'000};
   std::chrono::milliseconds longest_refresh{30'000};
+  // The loop hangs when it is silent for three intervals, but no sooner than this.
+  std::chrono::milliseconds shortest_patience{5'000};
   // A run of a tool that is not over by then is killed. The document of a big node takes 6 s.
   std::chrono::milliseconds tool_timeout{15'000};
   std::chrono::milliseconds dcgmi_timeout{5'000};
