@@ -1,7 +1,9 @@
 #include "device/nvml/device.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
+#include <span>
 #include <utility>
 
 #include "device/nvml/errors.h"
@@ -138,17 +140,19 @@ void Device::revive() {
 void Device::spread(base::WallTime tick) {
   constexpr double kGolden = 0.618'033'988'75;
   double phase = 0;
+  const int slower = slower_by();
   for (std::size_t i = 0; i < queries().size(); ++i) {
     phase += kGolden;
     if (phase >= 1) phase -= 1;
-    const double micros = phase * static_cast<double>(period_of(i).count());
+    const double micros = phase * static_cast<double>(queries()[i].period.count() * slower);
     slots_[i].turn.next = tick + Period{static_cast<Period::rep>(micros)};
   }
 }
 
-Period Device::period_of(std::size_t query) const {
-  const int factor = split() ? kSlowerWhenSplit : gpm_ ? kSlowerWithGpm : 1;
-  return queries()[query].period * factor;
+// How much less often than they could be slow queries are asked.
+int Device::slower_by() const {
+  if (split()) return kSlowerWhenSplit;
+  return gpm_ ? kSlowerWithGpm : 1;
 }
 
 void Device::ask_all() {
@@ -249,8 +253,9 @@ bool Device::run_tick(base::WallTime tick) {
     ++calls_;
     if (!judge(fields_.read(session_->nvml(), handle_, tick, values_))) return false;
   }
-  for (std::size_t i = 0; i < queries().size(); ++i) {
-    if (queries()[i].period == kEveryTick && usable(i) && !ask_in_tick(i)) return false;
+  const std::span<const Query> all = queries();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i].period == kEveryTick && usable(i) && !ask_in_tick(i)) return false;
   }
   return run_groups(tick) && run_slow(tick);
 }
@@ -272,19 +277,27 @@ bool Device::run_groups(base::WallTime tick) {
 // As many of the slow queries that are due as the tick has calls left for, the longest waiting
 // first.
 bool Device::run_slow(base::WallTime tick) {
-  while (calls_ < allowance_) {
-    std::size_t next = queries().size();
-    for (std::size_t i = 0; i < queries().size(); ++i) {
-      const Period period = period_of(i);
-      if (period == kEveryTick || !slots_[i].turn.due(tick, period) || !usable(i)) continue;
-      if (next == queries().size() ||
-          slots_[i].turn.overdue(tick) > slots_[next].turn.overdue(tick)) {
-        next = i;
-      }
-    }
-    if (next == queries().size()) break;
-    slots_[next].turn.done(tick, period_of(next));
-    if (!ask_in_tick(next)) return false;
+  struct Due {
+    Period overdue;
+    std::size_t query;
+  };
+  std::array<Due, kMaxQueries> due;  // NOLINT(cppcoreguidelines-pro-type-member-init)
+  std::size_t count = 0;
+  const std::span<const Query> all = queries();
+  const int slower = slower_by();
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const Period period = all[i].period * slower;
+    if (period == kEveryTick || !slots_[i].turn.due(tick, period) || !usable(i)) continue;
+    due[count++] = {slots_[i].turn.overdue(tick), i};
+  }
+  const std::size_t room = static_cast<std::size_t>(std::max(allowance_ - calls_, 0));
+  const std::size_t turns = std::min(count, room);
+  std::partial_sort(due.begin(), due.begin() + turns, due.begin() + count,
+                    [](const Due& one, const Due& other) { return one.overdue > other.overdue; });
+  for (std::size_t i = 0; i < turns; ++i) {
+    const std::size_t query = due[i].query;
+    slots_[query].turn.done(tick, all[query].period * slower);
+    if (!ask_in_tick(query)) return false;
   }
   for (int names = 0; names < kNamesPerTick && calls_ < allowance_; ++names) {
     if (!processes_.name_one(session_->nvml())) break;

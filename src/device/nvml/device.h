@@ -60,7 +60,7 @@ class Device {
 
   bool usable(std::size_t query) const;
   nvmlReturn_t ask(std::size_t query);
-  Period period_of(std::size_t query) const;
+  int slower_by() const;
   bool split() const { return values_.at(model::Metric::kMigMode) == model::Reading::of(1); }
   bool run_tick(base::WallTime tick);
   bool run_groups(base::WallTime tick);

@@ -1,5 +1,6 @@
 #include "device/nvml/field_batch.h"
 
+#include <algorithm>
 #include <array>
 #include <cstring>
 #include <limits>
@@ -162,6 +163,8 @@ void FieldBatch::start(std::size_t links) {
     if (per_link(kRows[row])) continue;
     slots_.push_back({static_cast<std::uint8_t>(row), 0, false, {}});
   }
+  first_of_link_ = slots_.size();
+  links_due_ = {};
   // Link by link, so that an alternative follows the row that it stands in for.
   for (std::size_t link = 0; link < links; ++link) {
     for (std::size_t row = 0; row < kRows.size(); ++row) {
@@ -171,46 +174,78 @@ void FieldBatch::start(std::size_t links) {
           {static_cast<std::uint8_t>(row), static_cast<std::uint8_t>(link), false, {}});
     }
   }
+  given_ = {};
+  given_of_links_.assign(links, {});
+  for (const Slot& slot : slots_) ++given(kRows[slot.row].metric, slot.link);
+  left_ = slots_.size();
   values_.reserve(slots_.size());
   asked_.reserve(slots_.size());
 }
 
 void FieldBatch::restart() {
   for (Slot& slot : slots_) slot.turn = {};
+  links_due_ = {};
   sent_ = received_ = Meter{};
 }
 
-bool FieldBatch::gives(Metric metric, std::size_t link) const {
-  for (const Slot& slot : slots_) {
-    if (kRows[slot.row].metric == metric && slot.link == link && !slot.refused) return true;
-  }
-  return false;
+std::uint8_t& FieldBatch::given(Metric metric, std::size_t link) {
+  const bool of_link = model::info(metric).entity == Entity::kLink;
+  return of_link ? given_of_links_[link][model::column(metric)] : given_[model::column(metric)];
 }
 
-bool FieldBatch::empty() const {
-  for (const Slot& slot : slots_) {
-    if (!slot.refused) return false;
-  }
+void FieldBatch::refuse(Slot& slot) {
+  if (slot.refused) return;
+  slot.refused = true;
+  --given(kRows[slot.row].metric, slot.link);
+  --left_;
+}
+
+bool FieldBatch::gives(Metric metric, std::size_t link) const {
+  if (model::info(metric).entity != Entity::kLink) return given_[model::column(metric)] > 0;
+  return link < given_of_links_.size() && given_of_links_[link][model::column(metric)] > 0;
+}
+
+bool FieldBatch::empty() const { return left_ == 0; }
+
+// True for another way to what the slot before it gives.
+bool FieldBatch::stands_aside(std::size_t i) const {
+  const Row& row = kRows[slots_[i].row];
+  return row.alternative && i > 0 && kRows[slots_[i - 1].row].metric == row.metric &&
+         !slots_[i - 1].refused;
+}
+
+// Asks for the field of a slot if it is due; true when it is.
+bool FieldBatch::add(std::size_t i, base::WallTime tick) {
+  const Slot& slot = slots_[i];
+  const Row& row = kRows[slot.row];
+  if (slot.refused || !slot.turn.due(tick, row.period) || stands_aside(i)) return false;
+  nvmlFieldValue_t value{};
+  value.fieldId = field(row, slot.link);
+  value.scopeId = scope(row, slot.link);
+  values_.push_back(value);
+  asked_.push_back(static_cast<std::uint16_t>(i));
   return true;
+}
+
+// Links have most of the fields, and seconds between them.
+void FieldBatch::request_links(base::WallTime tick) {
+  const bool set_back = tick < last_tick_;
+  last_tick_ = tick;
+  if (!set_back && tick + Turn::kJitter < links_due_) return;
+  bool any = false;
+  base::WallTime next = base::WallTime::max();
+  for (std::size_t i = first_of_link_; i < slots_.size(); ++i) {
+    any |= add(i, tick);
+    if (!slots_[i].refused && !stands_aside(i)) next = std::min(next, slots_[i].turn.next);
+  }
+  links_due_ = any ? base::WallTime{} : next;
 }
 
 void FieldBatch::request(base::WallTime tick) {
   values_.clear();
   asked_.clear();
-  for (std::size_t i = 0; i < slots_.size(); ++i) {
-    const Slot& slot = slots_[i];
-    const Row& row = kRows[slot.row];
-    if (slot.refused || !slot.turn.due(tick, row.period)) continue;
-    if (row.alternative && i > 0 && kRows[slots_[i - 1].row].metric == row.metric &&
-        !slots_[i - 1].refused) {
-      continue;
-    }
-    nvmlFieldValue_t value{};
-    value.fieldId = field(row, slot.link);
-    value.scopeId = scope(row, slot.link);
-    values_.push_back(value);
-    asked_.push_back(static_cast<std::uint16_t>(i));
-  }
+  for (std::size_t i = 0; i < first_of_link_; ++i) add(i, tick);
+  request_links(tick);
 }
 
 nvmlReturn_t FieldBatch::read(const Functions& nvml, nvmlDevice_t device, base::WallTime tick,
@@ -234,7 +269,7 @@ bool FieldBatch::accept(const nvmlFieldValue_t& answer, Slot& slot, base::WallTi
   const Row& row = kRows[slot.row];
   Reading& reading = place(row, slot.link, out);
   const Absence absence = field_absence(answer.nvmlReturn);
-  if (absence == Absence::kUnsupported) slot.refused = true;
+  if (absence == Absence::kUnsupported) refuse(slot);
   reading = absence == Absence::kPresent ? value_of(answer, row.factor) : Reading::none(absence);
   if (row.metric == Metric::kPcieTxTotal) {
     meter(sent_, answer, slot, tick, reading, out.at(Metric::kPcieTx));
@@ -256,7 +291,7 @@ void FieldBatch::meter(Meter& meter, const nvmlFieldValue_t& answer, Slot& slot,
       answer.valueType == NVML_VALUE_TYPE_UNSIGNED_INT ||
       (meter.bytes >= 0 && total.present() && total.value < meter.bytes && meter.bytes < kNarrow);
   if (total.present() && narrow) {
-    slot.refused = true;
+    refuse(slot);
     total = Reading::none(Absence::kUnsupported);
   }
   if (!total.present()) {

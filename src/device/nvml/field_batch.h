@@ -1,6 +1,7 @@
 // The values that NVML gives as numbered fields, many in one call.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <vector>
@@ -39,13 +40,21 @@ class FieldBatch {
     bool refused = false;
     Turn turn;
   };
+  // How many fields that are not refused give each metric, of the GPU or of one link.
+  using Given = std::array<std::uint8_t, model::kGpuMetricCount>;
+  using GivenOfLink = std::array<std::uint8_t, model::kLinkMetricCount>;
   // A counter of bytes and what it said before, for a rate.
   struct Meter {
     std::int64_t bytes = -1;
     std::int64_t micros = 0;
   };
 
+  std::uint8_t& given(model::Metric metric, std::size_t link);
+  void refuse(Slot& slot);
   void request(base::WallTime tick);
+  bool stands_aside(std::size_t slot) const;
+  bool add(std::size_t slot, base::WallTime tick);
+  void request_links(base::WallTime tick);
   // Takes one answer; true when it says that the GPU is gone.
   bool accept(const nvmlFieldValue_t& answer, Slot& slot, base::WallTime tick,
               model::DeviceSample& out);
@@ -53,6 +62,13 @@ class FieldBatch {
              model::Reading& total, model::Reading& rate);
 
   std::vector<Slot> slots_;
+  Given given_{};
+  std::vector<GivenOfLink> given_of_links_;
+  std::size_t left_ = 0;           // slots that are not refused
+  std::size_t first_of_link_ = 0;  // into slots_: those of links stand last
+  // No field of a link is due before; the epoch where that is not known.
+  base::WallTime links_due_{};
+  base::WallTime last_tick_{};
   std::vector<nvmlFieldValue_t> values_;  // the request and the answer
   std::vector<std::uint16_t> asked_;      // which slot each of values_ is
   Meter sent_;

@@ -12,11 +12,13 @@ using Period = std::chrono::microseconds;
 inline constexpr Period kEveryTick{0};
 
 struct Turn {
+  // Ticks come a little early or late.
+  static constexpr Period kJitter = std::chrono::milliseconds{50};
+
   base::WallTime next{};
 
-  // Ticks come a little early or late; a clock that was set back must not silence anything.
+  // A clock that was set back must not silence anything.
   bool due(base::WallTime tick, Period period) const {
-    constexpr Period kJitter = std::chrono::milliseconds{50};
     return tick + kJitter >= next || next - tick > period;
   }
   // How long it has been due.
