@@ -49,6 +49,12 @@ function(gpuscope_test name)
     set_target_properties(${name} PROPERTIES EXCLUDE_FROM_ALL ON)
   endif()
   target_link_libraries(${name} PRIVATE gpuscope_options ${ARG_LINK} GTest::gmock_main)
+  # What is tested is optimized and checked in full. The tests themselves are not: that would be more
+  # than half of what a build takes.
+  target_compile_options(${name} PRIVATE -O0)
+  if(GPUSCOPE_SANITIZE MATCHES "undefined")
+    target_compile_options(${name} PRIVATE -fno-sanitize=undefined)
+  endif()
   target_compile_definitions(${name} PRIVATE GPUSCOPE_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                              GPUSCOPE_BINARY_DIR="${CMAKE_BINARY_DIR}")
   gtest_discover_tests(${name} TEST_PREFIX ${ARG_LABEL}. DISCOVERY_MODE PRE_TEST
