@@ -585,12 +585,20 @@ void MetricsText::prepare(const model::Snapshot& snapshot) {
   inventory_ = snapshot.inventory;
   prepared_ = snapshot.devices.size();
   labels_->build(inventory_ ? *inventory_ : model::Inventory{}, prepared_);
+  expected_ = 0;
+  for (const Family& family : families_) {
+    const LabelSlots& labels = family.ours ? labels_->own() : labels_->dcgm();
+    expected_ += family.headers[0].size() + prepared_ * (family.name_length + labels.stride());
+  }
 }
 
 void MetricsText::append(const model::Snapshot* snapshot, const AgentMetrics& agent,
                          MetricsFormat format, std::string& out) {
+  const std::size_t begin = out.size();
   if (snapshot != nullptr) {
     prepare(*snapshot);
+    // At once: a page of thousands of GPUs would be copied again and again while it grows.
+    out.reserve(begin + expected_);
     Page page(*snapshot, *labels_, format, out);
     for (const Family& family : families_) page.write(family);
     page.write_extras(agent);
@@ -600,6 +608,7 @@ void MetricsText::append(const model::Snapshot* snapshot, const AgentMetrics& ag
   }
   append_agent_metrics(out, agent, format);
   if (format == MetricsFormat::kOpenMetrics) out.append("# EOF\n");
+  expected_ = std::max(expected_, out.size() - begin);
 }
 
 }  // namespace gpuscope::wire

@@ -59,6 +59,7 @@ class MetricsText {
   std::vector<const model::LabelField*> label_fields_;
   std::shared_ptr<const model::Inventory> inventory_;  // what labels_ was built for
   std::size_t prepared_ = 0;                           // devices
+  std::size_t expected_ = 0;                           // bytes of a page, as far as is known
   std::unique_ptr<MetricsLabels> labels_;
 };
 
