@@ -18,8 +18,8 @@ enum class LogFormat : std::uint8_t {
 std::optional<LogLevel> parse_log_level(std::string_view text);
 std::optional<LogFormat> parse_log_format(std::string_view text);
 
-// Says what is logged from here on, and how. Without it: kInfo and above, as text. To be called
-// before other threads log.
+// Says what is logged from here on, and how. Without it: kInfo and above, as text. Thread-safe; a
+// line that another thread writes meanwhile has the old form or the new one.
 void configure_log(LogLevel least, LogFormat format);
 
 // Writes one line, whatever the message holds: control characters are escaped, so that no GPU, file

@@ -178,6 +178,10 @@ TEST(StopSignals, FirstIsAValueAndSecondEndsTheProcess) {
   if (child == 0) {
     StopSignals signals;
     if (signals.wait(milliseconds{0})) _exit(1);
+    for (int i = 0; i < 2; ++i) {
+      kill(getpid(), SIGHUP);
+      if (signals.wait(milliseconds{10'000}) != SIGHUP) _exit(4);
+    }
     kill(getpid(), SIGTERM);
     if (signals.wait(milliseconds{10'000}) != SIGTERM) _exit(2);
     kill(getpid(), SIGTERM);

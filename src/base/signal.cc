@@ -11,6 +11,7 @@ StopSignals::StopSignals() {
   sigemptyset(&taken_);
   sigaddset(&taken_, SIGINT);
   sigaddset(&taken_, SIGTERM);
+  sigaddset(&taken_, SIGHUP);
   pthread_sigmask(SIG_BLOCK, &taken_, &before_);
 }
 
@@ -23,7 +24,7 @@ std::optional<int> StopSignals::wait(std::chrono::milliseconds timeout) {
   limit.tv_nsec = static_cast<long>(std::chrono::nanoseconds(timeout - seconds).count());
   const int number = sigtimedwait(&taken_, nullptr, &limit);
   if (number <= 0) return std::nullopt;  // timed out, or interrupted by another signal
-  release();
+  if (number != SIGHUP) release();
   return number;
 }
 

@@ -1,4 +1,4 @@
-// The signals that end the program, as values.
+// The signals that end the program or make it read its settings again, as values.
 #pragma once
 
 #include <csignal>
@@ -8,9 +8,9 @@
 
 namespace gpuscope::base {
 
-// Takes SIGINT and SIGTERM for the whole process while it lives, and ignores SIGPIPE. Make it on
-// the main thread before any other thread starts: those inherit that both are blocked. (So does a
-// child process, which has to unblock them.)
+// Takes SIGINT, SIGTERM and SIGHUP for the whole process while it lives, and ignores SIGPIPE. Make
+// it on the main thread before any other thread starts: those inherit that they are blocked. (So
+// does a child process, which has to unblock them.)
 class StopSignals {
  public:
   StopSignals();
@@ -18,8 +18,9 @@ class StopSignals {
   StopSignals(const StopSignals&) = delete;
   StopSignals& operator=(const StopSignals&) = delete;
 
-  // Waits for one of them: its number, or nullopt once `timeout` has passed. Once one has come, the
-  // next one ends the process at once, as if nobody had taken it. Main thread only.
+  // Waits for one of them: its number, or nullopt once `timeout` has passed. Once SIGINT or SIGTERM
+  // has come, the next one ends the process at once, as if nobody had taken it; SIGHUP comes as
+  // often as it is sent. Main thread only.
   std::optional<int> wait(std::chrono::milliseconds timeout);
 
  private:
