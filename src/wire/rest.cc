@@ -93,16 +93,20 @@ std::string_view without_prefix(std::string_view uuid) {
   return uuid;
 }
 
+void write_text(JsonWriter& json, std::string_view key, std::string_view text) {
+  json.key(key);
+  if (text.empty()) {
+    json.null();
+  } else {
+    json.string(text);
+  }
+}
+
 void write_source(JsonWriter& json, const SourceHealth& source) {
   json.begin_object();
   json.key("method").string(source.method);
   json.key("state").string(source.state);
-  json.key("error");
-  if (source.error.empty()) {
-    json.null();
-  } else {
-    json.string(source.error);
-  }
+  write_text(json, "error", source.error);
   write_optional(json, "simulated", source.simulated, [&](bool yes) { json.boolean(yes); });
   write_optional(json, "gpus", source.gpus,
                  [&](std::size_t gpus) { json.number(static_cast<std::int64_t>(gpus)); });
@@ -112,6 +116,25 @@ void write_source(JsonWriter& json, const SourceHealth& source) {
   json.key("missed_ticks").number(static_cast<std::int64_t>(source.missed_ticks));
   json.key("device_timeouts").number(static_cast<std::int64_t>(source.device_timeouts));
   json.key("last_tick_duration_seconds").number(source.last_tick_duration.count(), 6);
+  json.end_object();
+}
+
+void write_settings(JsonWriter& json, const SettingsHealth& settings) {
+  json.key("settings").begin_object();
+  write_text(json, "file", settings.file);
+  write_text(json, "error", settings.error);
+  json.key("restart").begin_array();
+  for (const std::string& name : settings.restart) json.string(name);
+  json.end_array().end_object();
+}
+
+void write_recording(JsonWriter& json, const RecordingHealth& recording) {
+  json.begin_object();
+  write_text(json, "file", recording.file);
+  write_text(json, "error", recording.error);
+  json.key("ticks").number(static_cast<std::int64_t>(recording.ticks));
+  json.key("dropped_ticks").number(static_cast<std::int64_t>(recording.dropped_ticks));
+  json.key("bytes").number(static_cast<std::int64_t>(recording.bytes));
   json.end_object();
 }
 
@@ -177,14 +200,18 @@ void append_service_document(std::string& out, std::string_view version,
 }
 
 void append_health_document(std::string& out, std::string_view status, std::string_view version,
-                            std::span<const SourceHealth> sources) {
+                            std::span<const SourceHealth> sources, const AgentHealth& agent) {
   JsonWriter json(out);
   json.begin_object();
   json.key("status").string(status);
   json.key("version").string(version);
   json.key("sources").begin_array();
   for (const SourceHealth& source : sources) write_source(json, source);
-  json.end_array().end_object();
+  json.end_array();
+  write_settings(json, agent.settings);
+  write_optional(json, "recording", agent.recording,
+                 [&](const RecordingHealth& recording) { write_recording(json, recording); });
+  json.end_object();
 }
 
 }  // namespace gpuscope::wire

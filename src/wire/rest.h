@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "model/snapshot.h"
@@ -44,6 +45,26 @@ struct SourceHealth {
   std::chrono::microseconds last_tick_duration{0};
 };
 
+// The settings file, and how the last look at it went.
+struct SettingsHealth {
+  std::string file;                  // empty: there is none
+  std::string error;                 // what is wrong with it now; empty: nothing
+  std::vector<std::string> restart;  // settings whose new values are taken at the next start
+};
+// Where the agent records what it reads.
+struct RecordingHealth {
+  std::string file;
+  std::string error;  // why nothing is written now; empty: it is
+  std::uint64_t ticks = 0;
+  std::uint64_t dropped_ticks = 0;
+  std::uint64_t bytes = 0;
+};
+// What belongs to the agent as a whole.
+struct AgentHealth {
+  SettingsHealth settings;
+  std::optional<RecordingHealth> recording;
+};
+
 // One line of the agent's table of contents.
 struct Endpoint {
   std::string_view name;
@@ -55,6 +76,6 @@ void append_service_document(std::string& out, std::string_view version,
                              const SourceHealth& primary, std::span<const Endpoint> endpoints);
 // GET /health: `status` is "healthy" or "degraded"; `sources` starts with the primary.
 void append_health_document(std::string& out, std::string_view status, std::string_view version,
-                            std::span<const SourceHealth> sources);
+                            std::span<const SourceHealth> sources, const AgentHealth& agent = {});
 
 }  // namespace gpuscope::wire

@@ -85,6 +85,19 @@ TEST(Rest, FindsAGpuByAnyFormOfItsUuid) {
   EXPECT_EQ(find_gpu(anonymous, "GPU-"), std::nullopt);
 }
 
+TEST(Rest, HealthTellsOfSettingsAndRecording) {
+  std::string out;
+  append_health_document(
+      out, "healthy", "0.1.0", {},
+      {.settings = {.file = "/etc/a.yaml", .error = "cannot use it", .restart = {"listen"}},
+       .recording = RecordingHealth{
+           .file = "/r", .error = "full", .ticks = 7, .dropped_ticks = 2, .bytes = 99}});
+  EXPECT_EQ(Json::parse(out)["settings"].dump(),
+            R"({"file":"/etc/a.yaml","error":"cannot use it","restart":["listen"]})");
+  EXPECT_EQ(Json::parse(out)["recording"].dump(),
+            R"({"file":"/r","error":"full","ticks":7,"dropped_ticks":2,"bytes":99})");
+}
+
 TEST(Rest, PathAnswerEscapesThePath) {
   std::string out;
   append_path_answer(out, "a\"b/c", "[1,2]");
@@ -108,7 +121,8 @@ TEST(Rest, ServiceAndHealth) {
       out,
       R"({"status":"degraded","version":"0.1.0","sources":[{"method":"nvml","state":"failed",)"
       R"("error":"cannot load libnvidia-ml.so.1","simulated":null,"gpus":null,"last_tick":null,)"
-      R"("ticks":0,"missed_ticks":0,"device_timeouts":0,"last_tick_duration_seconds":0}]})");
+      R"("ticks":0,"missed_ticks":0,"device_timeouts":0,"last_tick_duration_seconds":0}],)"
+      R"("settings":{"file":null,"error":null,"restart":[]},"recording":null})");
   source = {.method = "sim",
             .state = "running",
             .error = "",

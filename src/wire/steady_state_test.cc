@@ -10,6 +10,7 @@
 #include "wire/prometheus_text.h"
 #include "wire/query_document.h"
 #include "wire/rest.h"
+#include "wire/snapshot_document.h"
 #include "wire/test_snapshot.h"
 
 namespace gpuscope::wire {
@@ -40,6 +41,7 @@ TEST(SteadyState, AllocatesNothing) {
   EXPECT_EQ(allocations_of([&](std::string& out) { EXPECT_TRUE(gzip.append(plain, out)); }), 0U);
   EXPECT_EQ(allocations_of([&](std::string& out) { append_metrics(out, snapshot); }), 0U);
   EXPECT_EQ(allocations_of([&](std::string& out) { append_gpu_list(out, snapshot); }), 0U);
+  EXPECT_EQ(allocations_of([&](std::string& out) { append_snapshot(out, snapshot); }), 0U);
   EXPECT_EQ(allocations_of([&](std::string& out) {
               append_query_document(
                   out, snapshot,
