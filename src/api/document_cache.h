@@ -25,6 +25,8 @@ enum class Document : std::uint8_t {
   kStatic,
   kPrometheusMetrics,
   kOpenMetrics,
+  kSnapshot,
+  kStreamStart,
 };
 
 // One document of one method; `gpu` is 0 for those of the whole machine.

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "api/embedded.h"
+#include "api/with_snapshot.h"
 #include "model/naming.h"
 #include "wire/json_path.h"
 #include "wire/query_document.h"
@@ -90,7 +91,7 @@ wire::SourceHealth source_health(std::string_view method, const collect::View& v
 
 std::optional<std::string_view> canonical_method(std::string_view word) {
   if (word == "bash") return "smi";
-  constexpr std::array<std::string_view, 4> kMethods{"nvml", "smi", "sim", "auto"};
+  constexpr std::array<std::string_view, 5> kMethods{"nvml", "smi", "sim", "auto", "replay"};
   const auto* found = std::ranges::find(kMethods, word);
   if (found == kMethods.end()) return std::nullopt;
   return *found;
@@ -103,6 +104,7 @@ Routes::Routes(collect::Collector& collector, std::string version)
       openapi_(shared(embedded::openapi_json)),
       docs_(shared(embedded::docs_html)),
       metrics_route_(collector_, version_, cache_),
+      live_(collector_, cache_),
       router_(make_table()) {}
 
 std::vector<Route> Routes::make_table() {
@@ -117,6 +119,12 @@ std::vector<Route> Routes::make_table() {
        [this](const Request&, Captures) { return page_response(docs_); }},
       {"GET", "/metrics", "metrics", false,
        [this](const Request& request, Captures) { return metrics_route_.answer(request); }},
+      {"GET", "/api/v1/catalog", "catalog", false,
+       [this](const Request& request, Captures) { return live_.catalog(request); }},
+      {"GET", "/api/v1/snapshot", "snapshot", false,
+       [this](const Request& request, Captures) { return live_.snapshot(request); }},
+      {"GET", "/api/v1/stream", "stream", false,
+       [this](const Request& request, Captures) { return live_.stream(request); }},
       {"GET", "/gpu/list", "list", false,
        [this](const Request& request, Captures) { return list(request); }},
       {"GET", "/gpu/metric", "metric", false,
@@ -135,28 +143,11 @@ std::vector<Route> Routes::make_table() {
 }
 
 template <typename Use>
-std::optional<http::Response> Routes::with_snapshot(const http::Request& request, Use use) {
-  const auto asked = request.query_value("method");
-  const auto method =
-      asked ? canonical_method(*asked) : std::optional<std::string_view>(collector_.primary());
-  if (!method) return http::error_response(400, "Invalid method");
-  const collect::View view = collector_.view(*method);
-  if (view.snapshot) return use(*method, *view.snapshot);
-  if (view.status.state == collect::SourceState::kFailed) {
-    return http::error_response(503, view.status.error.message);
-  }
-  if (request.waited < kFirstReadingLimit) return std::nullopt;
-  return http::error_response(
-      503, "cannot read GPUs by method '" + std::string(*method) +
-               "': its first reading takes longer than 10 s; ask again, or ask for another "
-               "method with ?method=");
-}
-
-template <typename Use>
 std::optional<http::Response> Routes::with_gpu(const http::Request& request, Captures captures,
                                                Use use) {
   return with_snapshot(
-      request, [&](std::string_view method, const model::Snapshot& snapshot) -> http::Response {
+      collector_, request,
+      [&](std::string_view method, const model::Snapshot& snapshot) -> http::Response {
         const auto index = wire::find_gpu(*snapshot.inventory, captures.front());
         if (!index) return http::error_response(404, "GPU not found");
         return use(DocumentKey{method, Document::kGpu, *index}, snapshot);
@@ -196,37 +187,41 @@ http::Response Routes::health() const {
   }
   const bool healthy = views.front().status.state == collect::SourceState::kRunning;
   std::string body;
-  wire::append_health_document(body, healthy ? "healthy" : "degraded", version_, sources);
+  wire::append_health_document(body, healthy ? "healthy" : "degraded", version_, sources,
+                               agent_ ? agent_() : wire::AgentHealth{});
   return http::text_response(200, kJson, std::move(body));
 }
 
 std::optional<http::Response> Routes::list(const http::Request& request) {
-  return with_snapshot(request, [&](std::string_view method, const model::Snapshot& snapshot) {
-    return cache_.answer({method, Document::kList}, snapshot, request, kJson,
-                         [&](std::string& out) { wire::append_gpu_list(out, snapshot); });
-  });
+  return with_snapshot(
+      collector_, request, [&](std::string_view method, const model::Snapshot& snapshot) {
+        return cache_.answer({method, Document::kList}, snapshot, request, kJson,
+                             [&](std::string& out) { wire::append_gpu_list(out, snapshot); });
+      });
 }
 
 std::optional<http::Response> Routes::metric(const http::Request& request) {
-  return with_snapshot(request, [&](std::string_view method, const model::Snapshot& snapshot) {
-    return cache_.answer(
-        {method, Document::kMetric}, snapshot, request, wire::kPrometheusTextType,
-        [&](std::string& out) {
-          auto renderer = renderers_.find(method);
-          if (renderer == renderers_.end()) {
-            renderer =
-                renderers_.try_emplace(std::string(method), model::gpu_metric_naming()).first;
-          }
-          renderer->second.append(snapshot, out);
-        });
-  });
+  return with_snapshot(
+      collector_, request, [&](std::string_view method, const model::Snapshot& snapshot) {
+        return cache_.answer(
+            {method, Document::kMetric}, snapshot, request, wire::kPrometheusTextType,
+            [&](std::string& out) {
+              auto renderer = renderers_.find(method);
+              if (renderer == renderers_.end()) {
+                renderer =
+                    renderers_.try_emplace(std::string(method), model::gpu_metric_naming()).first;
+              }
+              renderer->second.append(snapshot, out);
+            });
+      });
 }
 
 std::optional<http::Response> Routes::metrics(const http::Request& request) {
-  return with_snapshot(request, [&](std::string_view method, const model::Snapshot& snapshot) {
-    return cache_.answer({method, Document::kMetrics}, snapshot, request, kJson,
-                         [&](std::string& out) { wire::append_metrics(out, snapshot); });
-  });
+  return with_snapshot(
+      collector_, request, [&](std::string_view method, const model::Snapshot& snapshot) {
+        return cache_.answer({method, Document::kMetrics}, snapshot, request, kJson,
+                             [&](std::string& out) { wire::append_metrics(out, snapshot); });
+      });
 }
 
 std::optional<http::Response> Routes::gpu_metrics(const http::Request& request, Captures captures) {

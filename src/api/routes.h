@@ -1,7 +1,7 @@
 // The agent's REST API: requests to documents. docs/api/openapi.yaml describes it.
 #pragma once
 
-#include <chrono>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -12,25 +12,28 @@
 #include <vector>
 
 #include "api/document_cache.h"
+#include "api/live_routes.h"
 #include "api/metrics_routes.h"
 #include "api/router.h"
 #include "collect/collector.h"
 #include "http/server.h"
 #include "wire/prometheus_text.h"
+#include "wire/rest.h"
 
 namespace gpuscope::api {
 
 // Not thread-safe: handle() is for the server's thread alone.
 class Routes {
  public:
-  // How long a request waits for the first reading of a method that was not running.
-  static constexpr std::chrono::seconds kFirstReadingLimit{10};
-
   // `collector` outlives this object; `version` is the program's.
   Routes(collect::Collector& collector, std::string version);
 
   // How /metrics looks. To be called before the first request.
   void configure_metrics(MetricsSetup setup) { metrics_route_.configure(std::move(setup)); }
+
+  // What /health says beside how GPUs are read; asked on the server's thread. To be called before
+  // the first request.
+  void configure_health(std::function<wire::AgentHealth()> agent) { agent_ = std::move(agent); }
 
   // An http::Handler.
   std::optional<http::Response> handle(const http::Request& request) {
@@ -42,10 +45,7 @@ class Routes {
 
  private:
   std::vector<Route> make_table();
-  // Answers with `use(method, snapshot)`, or says why there is no snapshot, or waits for one.
-  template <typename Use>
-  std::optional<http::Response> with_snapshot(const http::Request& request, Use use);
-  // The same for one GPU: `use(key, snapshot)` with the key's document left open.
+  // Answers for one GPU: `use(key, snapshot)` with the key's document left open.
   template <typename Use>
   std::optional<http::Response> with_gpu(const http::Request& request, Captures captures, Use use);
 
@@ -68,6 +68,8 @@ class Routes {
   // One renderer a method, since each has prepared one inventory.
   std::map<std::string, wire::PrometheusText, std::less<>> renderers_;
   MetricsRoute metrics_route_;
+  LiveRoutes live_;
+  std::function<wire::AgentHealth()> agent_;
   const Router router_;
 };
 
