@@ -21,6 +21,9 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kMinInterval{100};
 constexpr milliseconds kMaxInterval{60'000};
+constexpr std::size_t kMaxStreamListeners = 100'000;
+constexpr milliseconds kMinWindow{1000};
+constexpr milliseconds kMaxWindow{600'000};
 
 struct HostPort {
   std::string host;
@@ -55,12 +58,19 @@ std::optional<milliseconds> parse_interval(std::string_view text) {
   return std::chrono::duration_cast<milliseconds>(*parsed);
 }
 
+std::optional<milliseconds> parse_window(std::string_view text) {
+  const auto parsed = parse_duration(text);
+  if (!parsed || *parsed < kMinWindow || *parsed > kMaxWindow) return std::nullopt;
+  return std::chrono::duration_cast<milliseconds>(*parsed);
+}
+
 std::string check_present(const Setting& row, std::string_view value) {
   return value.empty() ? is_not(row, value) : "";
 }
 
 std::string check_method(const Setting& row, std::string_view value) {
-  constexpr std::array<std::string_view, 5> kMethods{"auto", "nvml", "smi", "bash", "sim"};
+  constexpr std::array<std::string_view, 6> kMethods{"auto", "nvml", "smi",
+                                                     "bash", "sim",  "replay"};
   return std::ranges::find(kMethods, value) == kMethods.end() ? is_not(row, value) : "";
 }
 
@@ -72,12 +82,56 @@ std::string check_interval(const Setting& row, std::string_view value) {
   return parse_interval(value) ? "" : is_not(row, value);
 }
 
+std::string check_window(const Setting& row, std::string_view value) {
+  return parse_window(value) ? "" : is_not(row, value);
+}
+
+std::string check_dcgm_names(const Setting& row, std::string_view value) {
+  return model::parse_dcgm_names(value) ? "" : is_not(row, value);
+}
+
+std::string check_hostname_label(const Setting& row, std::string_view value) {
+  return value == "Hostname" || value == "hostname" ? "" : is_not(row, value);
+}
+
 std::string check_log_level(const Setting& row, std::string_view value) {
   return base::parse_log_level(value) ? "" : is_not(row, value);
 }
 
 std::string check_log_format(const Setting& row, std::string_view value) {
   return base::parse_log_format(value) ? "" : is_not(row, value);
+}
+
+std::string check_on_off(const Setting& row, std::string_view value) {
+  return value == "on" || value == "off" ? "" : is_not(row, value);
+}
+
+// Nullopt for what is no speed; within it, nullopt for "max".
+std::optional<std::optional<double>> parse_replay_speed(std::string_view text) {
+  if (text == "max") return std::optional<double>{};
+  double speed = 0;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), speed, std::chars_format::fixed);
+  namespace replay = device::replay;
+  const bool whole = error == std::errc{} && end == text.data() + text.size();
+  if (!whole || !(speed >= replay::kMinSpeed && speed <= replay::kMaxSpeed)) return std::nullopt;
+  return speed;
+}
+
+std::string check_replay_speed(const Setting& row, std::string_view value) {
+  return parse_replay_speed(value) ? "" : is_not(row, value);
+}
+
+std::optional<std::size_t> parse_stream_listeners(std::string_view text) {
+  std::size_t listeners = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), listeners);
+  const bool whole = error == std::errc{} && end == text.data() + text.size();
+  if (!whole || listeners > kMaxStreamListeners) return std::nullopt;
+  return listeners;
+}
+
+std::string check_stream_listeners(const Setting& row, std::string_view value) {
+  return parse_stream_listeners(value) ? "" : is_not(row, value);
 }
 
 std::string check_sim_gpus(const Setting& row, std::string_view value) {
@@ -98,24 +152,52 @@ std::string check_sim_time(const Setting& row, std::string_view value) {
   return parse_time(value) ? "" : is_not(row, value);
 }
 
-constexpr std::size_t kDeviceSettings = 6;
-constexpr std::array<Setting, 13> kTable{{
+constexpr std::size_t kDeviceSettings = 7;
+constexpr auto kTable = std::to_array<Setting>({
     {"config", "", "GPUSCOPE_CONFIG", "FILE", "the name of a YAML file", "",
      "where all other settings are read from", check_present},
-    {"method", "method", "GPUSCOPE_METHOD", "NAME", "one of auto, nvml, smi, bash, sim", "auto",
+    {"method", "method", "GPUSCOPE_METHOD", "NAME", "one of auto, nvml, smi, bash, sim, replay",
+     "auto, or replay where a recording is named",
      "how GPUs are read: auto takes what works here, bash is another name of smi", check_method},
     {"listen", "listen", "GPUSCOPE_LISTEN", "HOST:PORT",
      "an address such as 127.0.0.1:9555, [::1]:9555 or 0.0.0.0:9555", "127.0.0.1:9555",
      "where it serves; port 0 takes any that is free", check_listen},
     {"interval", "interval", "GPUSCOPE_INTERVAL", "DURATION",
      "a duration from 100ms to 60s, such as 1s", "1s", "how often GPUs are read", check_interval},
+    {"window", "window", "GPUSCOPE_WINDOW", "DURATION", "a duration from 1s to 10m, such as 30s",
+     "30s", "how far back the minimum, mean and maximum in /metrics reach", check_window},
+    {"hostname", "hostname", "GPUSCOPE_HOSTNAME", "NAME", "a name",
+     "NODE_NAME, else the machine's own", "what this machine is called in /metrics", check_present},
+    {"dcgm-names", "dcgm_names", "GPUSCOPE_DCGM_NAMES", "WHICH", "one of old, new, both", "old",
+     "whose names DCGM's metrics have in /metrics: those before DCGM 4.6, or those since",
+     check_dcgm_names},
+    {"dcgm-hostname-label", "dcgm_hostname_label", "GPUSCOPE_DCGM_HOSTNAME_LABEL", "LABEL",
+     "Hostname or hostname", "Hostname", "the label in /metrics that says which machine it is",
+     check_hostname_label},
+    {"dcgm-counters", "dcgm_counters", "GPUSCOPE_DCGM_COUNTERS", "FILE", "the name of a CSV file",
+     "", "dcgm-exporter's list of counters: the DCGM metrics that /metrics has", check_present},
     {"data-dir", "data_dir", "GPUSCOPE_DATA_DIR", "DIR", "the name of a directory",
      "/var/lib/gpuscope as root, else ~/.local/state/gpuscope",
      "where it keeps what must outlive it; one agent at a time uses it", check_present},
     {"log-level", "log_level", "GPUSCOPE_LOG_LEVEL", "LEVEL", "one of debug, info, warning, error",
-     "info", "what is logged: this and what is worse", check_log_level},
+     "info", "what is logged: this and what is worse", check_log_level, true},
     {"log-format", "log_format", "GPUSCOPE_LOG_FORMAT", "FORMAT", "text or json", "text",
-     "how a line of the log looks", check_log_format},
+     "how a line of the log looks", check_log_format, true},
+    {"record", "record", "GPUSCOPE_RECORD", "FILE", "the name of a file", "",
+     "where all that is read of the GPUs is recorded, to be replayed", check_present},
+    {"replay-speed", "replay_speed", "GPUSCOPE_REPLAY_SPEED", "FACTOR",
+     "a factor from 0.001 to 100000, or max", "1",
+     "how fast a recording is replayed; max: one recorded tick at every tick", check_replay_speed},
+    {"replay-loop", "replay_loop", "GPUSCOPE_REPLAY_LOOP", "WHETHER", "on or off", "off",
+     "whether a recording begins again behind its last tick", check_on_off},
+    {"stream-listeners", "stream_listeners", "GPUSCOPE_STREAM_LISTENERS", "N",
+     "a whole number from 0 to 100000", "2000", "how many may listen to the live stream at once",
+     check_stream_listeners},
+    {"gpm", "gpm", "GPUSCOPE_GPM", "WHETHER", "on or off", "on",
+     "whether NVML's profiling metrics are read where a GPU gives them (Hopper and newer)",
+     check_on_off},
+    {"replay", "replay", "GPUSCOPE_REPLAY", "FILE", "the name of a recording", "",
+     "what the method replay shows; where no method is given, it is that one", check_present},
     {"nvidia-smi", "nvidia_smi", "GPUSCOPE_NVIDIA_SMI", "FILE", "the name of a program",
      "nvidia-smi, as found in PATH", "the tool that the method smi reads GPUs through",
      check_present},
@@ -132,7 +214,7 @@ constexpr std::array<Setting, 13> kTable{{
      check_sim_scenario},
     {"sim-time", "sim.time", "GPUSCOPE_SIM_TIME", "TIME", kTimeTakes, "",
      "freezes the simulation at one instant", check_sim_time},
-}};
+});
 
 std::optional<std::string> text_of(const Values& values, std::string_view flag) {
   const auto found = values.find(flag);
@@ -155,6 +237,9 @@ base::Result<DeviceSettings> devices_from(const Values& values) {
   settings.sim = std::move(*sim);
   settings.smi.nvidia_smi = text_of(values, "nvidia-smi").value_or(settings.smi.nvidia_smi);
   settings.smi.dcgmi = text_of(values, "dcgmi").value_or(settings.smi.dcgmi);
+  if (auto path = text_of(values, "replay")) {
+    settings.replay = device::replay::Options{.path = std::move(*path)};
+  }
   return settings;
 }
 
@@ -168,11 +253,29 @@ base::Result<Values> values_from_file(const std::string& path) {
   return std::move(file->values);
 }
 
+void apply_recordings(const Values& values, AgentSettings& settings) {
+  settings.record = text_of(values, "record");
+  if (const auto text = text_of(values, "stream-listeners")) {
+    settings.http.max_streams = parse_stream_listeners(*text).value_or(settings.http.max_streams);
+  }
+  if (!settings.replay) return;
+  if (const auto text = text_of(values, "replay-speed")) {
+    settings.replay->speed = parse_replay_speed(*text).value_or(settings.replay->speed);
+  }
+  settings.replay->loop = text_of(values, "replay-loop") == "on";
+}
+
 // Values are checked: what is there can be parsed.
 base::Result<AgentSettings> build(const Values& values, const Environment& environment,
                                   bool is_root) {
   AgentSettings settings;
-  settings.method = text_of(values, "method").value_or("auto");
+  settings.values = values;
+  settings.method =
+      text_of(values, "method").value_or(values.contains("replay") ? "replay" : "auto");
+  if (settings.method == "replay" && !values.contains("replay")) {
+    return fail(ErrorKind::kInvalidArgument,
+                "cannot replay GPUs: no recording is named; give --replay FILE");
+  }
   if (const auto text = text_of(values, "listen")) {
     const HostPort place = parse_listen(*text).value_or(HostPort{});
     settings.http.host = place.host;
@@ -181,6 +284,18 @@ base::Result<AgentSettings> build(const Values& values, const Environment& envir
   if (const auto text = text_of(values, "interval")) {
     settings.collect.interval = parse_interval(*text).value_or(settings.collect.interval);
   }
+  if (const auto text = text_of(values, "window")) {
+    settings.collect.window = parse_window(*text).value_or(settings.collect.window);
+  }
+  if (const auto text = text_of(values, "dcgm-names")) {
+    settings.dcgm_names = model::parse_dcgm_names(*text).value_or(settings.dcgm_names);
+  }
+  settings.dcgm_hostname_label =
+      text_of(values, "dcgm-hostname-label").value_or(settings.dcgm_hostname_label);
+  settings.dcgm_counters = text_of(values, "dcgm-counters").value_or("");
+  // As dcgm-exporter is told its node's name in a cluster.
+  settings.hostname =
+      text_of(values, "hostname").value_or(environment("NODE_NAME").value_or(std::string()));
   if (const auto text = text_of(values, "log-level")) {
     settings.log_level = base::parse_log_level(*text).value_or(settings.log_level);
   }
@@ -190,8 +305,11 @@ base::Result<AgentSettings> build(const Values& values, const Environment& envir
   auto devices = devices_from(values);
   if (!devices) return std::unexpected(std::move(devices.error()));
   settings.sim = std::move(devices->sim);
+  settings.nvml.gpm = text_of(values, "gpm").value_or("on") == "on";
   settings.smi = std::move(devices->smi);
   settings.smi.interval = settings.collect.interval;
+  settings.replay = std::move(devices->replay);
+  apply_recordings(values, settings);
   auto data_dir = text_of(values, "data-dir");
   if (data_dir) {
     settings.data_dir = std::move(*data_dir);

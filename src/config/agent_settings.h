@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -9,9 +10,12 @@
 #include "base/result.h"
 #include "collect/collector.h"
 #include "config/settings.h"
+#include "device/nvml/nvml_source.h"
+#include "device/replay/options.h"
 #include "device/sim/options.h"
 #include "device/smi/smi_source.h"
 #include "http/server.h"
+#include "model/naming.h"
 
 namespace gpuscope::config {
 
@@ -19,17 +23,28 @@ namespace gpuscope::config {
 struct DeviceSettings {
   device::sim::Options sim;
   device::smi::Options smi;
+  std::optional<device::replay::Options> replay;
 };
 
 struct AgentSettings {
-  std::string method;  // "nvml", "smi", "bash", "sim" or "auto"
+  std::string method;  // "nvml", "smi", "bash", "sim", "auto", or, with `replay`, "replay"
   http::Options http;
   collect::Options collect;
+  device::nvml::Options nvml;
   device::sim::Options sim;
   device::smi::Options smi;
+  std::optional<device::replay::Options> replay;
+  std::optional<std::string> record;  // the file that is recorded to
+  // How /metrics looks: whose names, under which label the host stands, what it is called (empty:
+  // as the system says), and dcgm-exporter's list of counters (empty: none).
+  model::DcgmNames dcgm_names = model::DcgmNames::kOld;
+  std::string dcgm_hostname_label = "Hostname";
+  std::string hostname;
+  std::string dcgm_counters;
   std::string data_dir;  // never empty
   base::LogLevel log_level = base::LogLevel::kInfo;
   base::LogFormat log_format = base::LogFormat::kText;
+  Values values;  // all that somebody gave, from which the above was made
 };
 
 // Every setting of the agent, in the order in which people are told of them.

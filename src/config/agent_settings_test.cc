@@ -39,6 +39,11 @@ TEST(AgentSettings, HaveDefaults) {
   EXPECT_EQ(settings->http.host, "127.0.0.1");
   EXPECT_EQ(settings->http.port, 9555);
   EXPECT_EQ(settings->collect.interval, milliseconds{1000});
+  EXPECT_EQ(settings->collect.window, std::chrono::seconds{30});
+  EXPECT_EQ(settings->hostname, "");
+  EXPECT_EQ(settings->dcgm_names, model::DcgmNames::kOld);
+  EXPECT_EQ(settings->dcgm_hostname_label, "Hostname");
+  EXPECT_EQ(settings->dcgm_counters, "");
   EXPECT_EQ(settings->data_dir, "/home/ada/.local/state/gpuscope");
   EXPECT_EQ(settings->log_level, base::LogLevel::kInfo);
   EXPECT_EQ(settings->smi.nvidia_smi, "nvidia-smi");
@@ -53,10 +58,16 @@ TEST(AgentSettings, TakeEveryFlag) {
   const auto settings = load({{"method", "bash"},
                               {"listen", "[::1]:0"},
                               {"interval", "250ms"},
+                              {"window", "10m"},
+                              {"hostname", "node-7"},
+                              {"dcgm-names", "both"},
+                              {"dcgm-hostname-label", "hostname"},
+                              {"dcgm-counters", "/etc/counters.csv"},
                               {"data-dir", "/d"},
                               {"log-level", "error"},
                               {"log-format", "json"},
                               {"nvidia-smi", "/opt/nvidia-smi"},
+                              {"gpm", "off"},
                               {"dcgmi", "/opt/dcgmi"},
                               {"sim-gpus", "10000"},
                               {"sim-seed", "18446744073709551615"},
@@ -67,9 +78,15 @@ TEST(AgentSettings, TakeEveryFlag) {
   EXPECT_EQ(settings->http.host, "::1");
   EXPECT_EQ(settings->http.port, 0);
   EXPECT_EQ(settings->collect.interval, milliseconds{250});
+  EXPECT_EQ(settings->collect.window, std::chrono::minutes{10});
+  EXPECT_EQ(settings->hostname, "node-7");
+  EXPECT_EQ(settings->dcgm_names, model::DcgmNames::kBoth);
+  EXPECT_EQ(settings->dcgm_hostname_label, "hostname");
+  EXPECT_EQ(settings->dcgm_counters, "/etc/counters.csv");
   EXPECT_EQ(settings->data_dir, "/d");
   EXPECT_EQ(settings->log_level, base::LogLevel::kError);
   EXPECT_EQ(settings->log_format, base::LogFormat::kJson);
+  EXPECT_FALSE(settings->nvml.gpm);
   EXPECT_EQ(settings->smi.nvidia_smi, "/opt/nvidia-smi");
   EXPECT_EQ(settings->smi.dcgmi, "/opt/dcgmi");
   EXPECT_EQ(settings->smi.interval, milliseconds{250});
@@ -80,6 +97,25 @@ TEST(AgentSettings, TakeEveryFlag) {
   EXPECT_EQ(settings->sim.frozen_at, base::WallTime{std::chrono::milliseconds{1'767'225'600'500}});
 }
 
+TEST(AgentSettings, ReplayWhereARecordingIsNamed) {
+  const auto settings = load({{"replay", "/r"}, {"replay-speed", "2.5"}, {"replay-loop", "on"}});
+  ASSERT_TRUE(settings) << settings.error().message;
+  EXPECT_EQ(settings->method, "replay");
+  ASSERT_TRUE(settings->replay);
+  EXPECT_EQ(settings->replay->path, "/r");
+  EXPECT_EQ(settings->replay->speed, 2.5);
+  EXPECT_TRUE(settings->replay->loop);
+  EXPECT_FALSE(settings->replay->from_end);
+  EXPECT_EQ(load({{"replay", "/r"}, {"replay-speed", "max"}})->replay->speed, std::nullopt);
+  EXPECT_EQ(load({{"replay", "/r"}})->replay->speed, 1.0);
+  EXPECT_EQ(load({{"replay", "/r"}, {"method", "sim"}})->method, "sim");
+  EXPECT_EQ(load({{"method", "replay"}}).error().message,
+            "cannot replay GPUs: no recording is named; give --replay FILE");
+  EXPECT_FALSE(load({})->replay);
+  EXPECT_EQ(load({{"record", "/w"}})->record, "/w");
+  EXPECT_EQ(load({{"stream-listeners", "7"}})->http.max_streams, 7U);
+}
+
 TEST(AgentSettings, RefuseWhatTheyCannotUse) {
   const std::vector<std::pair<std::string, std::vector<std::string>>> wrong{
       {"method", {"", "magic", "NVML", "nvml "}},
@@ -87,9 +123,20 @@ TEST(AgentSettings, RefuseWhatTheyCannotUse) {
        {"", "9555", ":9555", "host:", "host:65536", "host:-1", "a b:1", "::1:80", "[]:80",
         "http://host:80", "host:80/"}},
       {"interval", {"", "99ms", "61s", "1h", "-1s", "1", "s", "nan"}},
+      {"window", {"", "999ms", "11m", "30"}},
+      {"hostname", {""}},
+      {"dcgm-names", {"", "OLD", "all"}},
+      {"dcgm-hostname-label", {"", "host"}},
+      {"dcgm-counters", {""}},
       {"data-dir", {""}},
       {"log-level", {"", "loud", "warn"}},
       {"log-format", {"xml"}},
+      {"gpm", {"", "yes", "ON", "1"}},
+      {"record", {""}},
+      {"replay", {""}},
+      {"replay-speed", {"", "0", "-1", "0.0001", "100001", "1x", "MAX", "nan", "inf", "1e3"}},
+      {"replay-loop", {"", "yes", "true"}},
+      {"stream-listeners", {"", "-1", "100001", "1.5", "many"}},
       {"sim-gpus", {"", "0", "10001", "-3", "3.5", "three", "99999999999999999999"}},
       {"sim-seed", {"", "-1", "18446744073709551616", "0x1"}},
       {"sim-scenario", {"nonesuch"}},
@@ -153,7 +200,7 @@ TEST(SettingsTable, IsConsistent) {
     EXPECT_EQ(row.env, variable);
     EXPECT_FALSE(row.takes.empty() || row.help.empty() || row.argument.empty());
   }
-  EXPECT_EQ(device_settings_table().front().flag, "nvidia-smi");
+  EXPECT_EQ(device_settings_table().front().flag, "replay");
   for (const Setting& row : device_settings_table().last(4)) {
     EXPECT_THAT(row.flag, StartsWith("sim-"));
   }

@@ -13,6 +13,8 @@ extern const std::string_view scenario_mig;
 extern const std::string_view scenario_overheating;
 extern const std::string_view scenario_throttled;
 extern const std::string_view scenario_training;
+extern const std::string_view scenario_unified_memory;
+extern const std::string_view scenario_vgpu_host;
 }  // namespace gpuscope::embedded
 
 namespace gpuscope::config {
@@ -28,6 +30,8 @@ std::span<const BuiltinScenario> builtin_scenarios() {
       BuiltinScenario{"overheating", embedded::scenario_overheating},
       BuiltinScenario{"throttled", embedded::scenario_throttled},
       BuiltinScenario{"training", embedded::scenario_training},
+      BuiltinScenario{"unified_memory", embedded::scenario_unified_memory},
+      BuiltinScenario{"vgpu_host", embedded::scenario_vgpu_host},
   };
   return kScenarios;
 }

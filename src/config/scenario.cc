@@ -63,12 +63,22 @@ constexpr std::array<NumberKey<CardModel>, 10> kCardNumbers{{
     {"temperature_slowdown_celsius", &CardModel::temperature_slowdown_celsius, 30, 150},
     {"temperature_shutdown_celsius", &CardModel::temperature_shutdown_celsius, 30, 150},
 }};
-constexpr std::array<WholeKey<CardModel>, 5> kCardWholes{{
+constexpr std::array<WholeKey<CardModel>, 7> kCardWholes{{
     {"pcie_generation", &CardModel::pcie_generation, 1, 7},
     {"pcie_width", &CardModel::pcie_width, 1, 32},
     {"fans", &CardModel::fans, 0, device::sim::kMaxFans},
     {"nvlinks", &CardModel::nvlinks, 0, device::sim::kMaxLinks},
     {"mig_instances", &CardModel::mig_instances, 0, device::sim::kMaxMigInstances},
+    {"virtualization_mode", &CardModel::virtualization_mode, 0, 4},
+    {"vgpu_instances", &CardModel::vgpu_instances, 0, device::sim::kMaxVgpuInstances},
+}};
+struct FlagKey {
+  std::string_view key;
+  bool CardModel::* field;
+};
+constexpr std::array<FlagKey, 2> kCardFlags{{
+    {"unified_memory", &CardModel::unified_memory},
+    {"vgpu_licensed", &CardModel::vgpu_licensed},
 }};
 constexpr std::array<NumberKey<Phase>, 10> kPhaseNumbers{{
     {"utilization_percent", &Phase::utilization_percent, 0, 100},
@@ -128,17 +138,10 @@ class Reader {
   explicit Reader(std::string_view file) : file_(file) { scenario_.name = file; }
 
   base::Result<Scenario> read(const std::string& text) {
-    // yaml-cpp throws, on nothing but bad text.
-    try {
-      if (const auto complaint = screen_yaml(text)) {
-        mistake(complaint->line, "", complaint->what);
-      } else {
-        read_root(YAML::Load(text));
-      }
-    } catch (const YAML::Exception& error) {
-      mistake(error.mark.is_null() ? 1 : error.mark.line + 1, "", "not YAML: " + error.msg);
-    } catch (const std::exception& error) {
-      mistake(1, "", fmt::format("not YAML: {}", error.what()));
+    if (const auto root = load_yaml(text)) {
+      read_root(*root);
+    } else {
+      mistake(root.error().line, "", root.error().what);
     }
     if (mistakes_.empty()) return std::move(scenario_);
     return fail(ErrorKind::kInvalidArgument,
@@ -292,6 +295,7 @@ class Reader {
     std::vector<std::string_view> keys{"name"};
     for (const auto& row : kCardNumbers) keys.push_back(row.key);
     for (const auto& row : kCardWholes) keys.push_back(row.key);
+    for (const auto& row : kCardFlags) keys.push_back(row.key);
     CardModel card;
     read_map(node, path, keys,
              [&](std::string_view key, const std::string& full, const YAML::Node& value) {
@@ -301,6 +305,9 @@ class Reader {
                }
                for (const auto& row : kCardWholes) {
                  if (row.key == key) read_whole(value, full, row.low, row.high, card.*row.field);
+               }
+               for (const auto& row : kCardFlags) {
+                 if (row.key == key) read_bool(value, full, card.*row.field);
                }
              });
     if (card.idle_power_watts > card.power_limit_watts) {

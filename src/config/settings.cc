@@ -29,17 +29,10 @@ class FileReader {
       mistake(1, "", fmt::format("the file is longer than {} bytes", kMaxSettingsBytes));
       return std::move(out_);
     }
-    // yaml-cpp throws, on nothing but bad text.
-    try {
-      if (const auto complaint = screen_yaml(text)) {
-        mistake(complaint->line, "", complaint->what);
-      } else {
-        read_root(YAML::Load(text));
-      }
-    } catch (const YAML::Exception& error) {
-      mistake(error.mark.is_null() ? 1 : error.mark.line + 1, "", "not YAML: " + error.msg);
-    } catch (const std::exception& error) {
-      mistake(1, "", fmt::format("not YAML: {}", error.what()));
+    if (const auto root = load_yaml(text)) {
+      read_root(*root);
+    } else {
+      mistake(root.error().line, "", root.error().what);
     }
     return std::move(out_);
   }
@@ -188,6 +181,20 @@ Values overlay(Values stronger, Values weaker) {
   return stronger;
 }
 
+std::vector<Change> changes(std::span<const Setting> table, const Values& before,
+                            const Values& after) {
+  const auto text = [](const Setting& row, const Values& values) {
+    const auto found = values.find(row.flag);
+    return found == values.end() ? std::string(row.fallback) : found->second.text;
+  };
+  std::vector<Change> found;
+  for (const Setting& row : table) {
+    Change change{&row, text(row, before), text(row, after)};
+    if (change.before != change.after) found.push_back(std::move(change));
+  }
+  return found;
+}
+
 std::string is_not(const Setting& setting, std::string_view value) {
   return fmt::format("'{}' is not {}", value, setting.takes);
 }
@@ -197,13 +204,14 @@ std::string settings_markdown(std::span<const Setting> table) {
     return text.empty() ? std::string() : fmt::format("`{}`", text);
   };
   std::string out =
-      "| flag | variable | key in the file | takes | default | what it does |\n"
-      "|---|---|---|---|---|---|\n";
+      "| flag | variable | key in the file | takes | default | what it does | taken |\n"
+      "|---|---|---|---|---|---|---|\n";
   for (const Setting& row : table) {
     const bool is_prose = row.fallback.find(' ') != std::string_view::npos;
-    out += fmt::format("| `--{} {}` | `{}` | {} | {} | {} | {} |\n", row.flag, row.argument,
+    out += fmt::format("| `--{} {}` | `{}` | {} | {} | {} | {} | {} |\n", row.flag, row.argument,
                        row.env, code(row.key), row.takes,
-                       is_prose ? std::string(row.fallback) : code(row.fallback), row.help);
+                       is_prose ? std::string(row.fallback) : code(row.fallback), row.help,
+                       row.live ? "at once" : "at the start");
   }
   return out;
 }

@@ -24,6 +24,8 @@ struct Setting {
   std::string_view help;      // what it does, without a full stop
   // Whether a value can be used: empty, or what is wrong with it in a few words.
   std::string (*wrong)(const Setting& setting, std::string_view value);
+  // Whether a running program takes a new value; else it does at its next start.
+  bool live = false;
 };
 
 // A value that somebody gave, and where: "--interval", "GPUSCOPE_INTERVAL", "agent.yaml:3:
@@ -65,6 +67,17 @@ base::Result<Values> settings_from_flags(std::span<const Setting> table,
 
 // `stronger` over `weaker`.
 Values overlay(Values stronger, Values weaker);
+
+// A setting whose value is another one, as people write it; its fallback where nobody gave one.
+struct Change {
+  const Setting* setting = nullptr;
+  std::string before;
+  std::string after;
+};
+// What differs between the values of two times, in the order of the table. Where a value came from
+// does not count, nor whether somebody wrote a fallback out.
+std::vector<Change> changes(std::span<const Setting> table, const Values& before,
+                            const Values& after);
 
 // "'x' is not a number from 1 to 10000".
 std::string is_not(const Setting& setting, std::string_view value);

@@ -112,6 +112,23 @@ TEST(Settings, AMistakeNamesItsFlagOrVariable) {
   EXPECT_EQ(variable.error().message, "cannot use T_SIM_GPUS: '-1' is not a number");
 }
 
+TEST(Settings, ChangesAreOfValuesAndNothingElse) {
+  const auto values = [](const std::string& text) { return parse(text).values; };
+  EXPECT_THAT(changes(kTable, values("method: sim\n"), values("# moved\nmethod: sim\n")),
+              IsEmpty());
+  EXPECT_THAT(changes(kTable, {}, values("method: auto\n")), IsEmpty())
+      << "the fallback, written out";
+  const auto found = changes(kTable, values("method: sim\ndata_dir: /a\n"),
+                             values("data_dir: /b\nsim: {gpus: 7}\n"));
+  ASSERT_THAT(found, SizeIs(3));
+  EXPECT_EQ(found[0].setting->flag, "method");
+  EXPECT_EQ(found[0].before, "sim");
+  EXPECT_EQ(found[0].after, "auto");
+  EXPECT_EQ(found[1].setting->flag, "data-dir");
+  EXPECT_EQ(found[2].before, "3");
+  EXPECT_EQ(found[2].after, "7");
+}
+
 TEST(Nearest, FindsASlipButNotAGuess) {
   constexpr std::array<std::string_view, 3> kWords{"interval", "listen", "log_level"};
   EXPECT_EQ(nearest("intervall", kWords), "interval");

@@ -3,7 +3,10 @@
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/yaml.h>
 
+#include <optional>
 #include <sstream>
+#include <string_view>
+#include <utility>
 
 namespace gpuscope::config {
 namespace {
@@ -40,7 +43,7 @@ class Screen final : public YAML::EventHandler {
     if (++depth_ > kMaxDepth) complain(mark, "lists and maps stand too deep in each other");
   }
   void complain(const YAML::Mark& mark, std::string_view what) {
-    if (!complaint_) complaint_ = YamlComplaint{mark.line + 1, what};
+    if (!complaint_) complaint_ = YamlComplaint{mark.line + 1, std::string(what)};
   }
 
   std::optional<YamlComplaint> complaint_;
@@ -48,9 +51,7 @@ class Screen final : public YAML::EventHandler {
   int depth_ = 0;
 };
 
-}  // namespace
-
-std::optional<YamlComplaint> screen_yaml(const std::string& text) {
+std::optional<YamlComplaint> screen(const std::string& text) {
   std::istringstream stream(text);
   YAML::Parser parser(stream);
   Screen screen;
@@ -58,6 +59,21 @@ std::optional<YamlComplaint> screen_yaml(const std::string& text) {
   while (!screen.complaint() && parser.HandleNextDocument(screen)) {
   }
   return screen.complaint();
+}
+
+}  // namespace
+
+std::expected<YAML::Node, YamlComplaint> load_yaml(const std::string& text) {
+  // yaml-cpp throws, on nothing but bad text.
+  try {
+    if (auto complaint = screen(text)) return std::unexpected(std::move(*complaint));
+    return YAML::Load(text);
+  } catch (const YAML::Exception& error) {
+    return std::unexpected(
+        YamlComplaint{error.mark.is_null() ? 1 : error.mark.line + 1, "not YAML: " + error.msg});
+  } catch (const std::exception& error) {
+    return std::unexpected(YamlComplaint{1, std::string("not YAML: ") + error.what()});
+  }
 }
 
 }  // namespace gpuscope::config

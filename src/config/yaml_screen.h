@@ -1,20 +1,21 @@
-// A first look at YAML text, before anything is built from it.
+// YAML text to a node, once a first look found nothing in it that could make reading it expensive.
 #pragma once
 
-#include <optional>
+#include <yaml-cpp/node/node.h>
+
+#include <expected>
 #include <string>
-#include <string_view>
 
 namespace gpuscope::config {
 
 struct YamlComplaint {
-  int line;               // from 1
-  std::string_view what;  // static
+  int line;  // from 1
+  std::string what;
 };
 
-// The first thing in `text` that no file of ours has a use for and that could make reading it
-// expensive: a second document, an alias, lists and maps more than a few deep. Throws what yaml-cpp
-// throws (YAML::Exception) on text that is not YAML.
-std::optional<YamlComplaint> screen_yaml(const std::string& text);
+// The text's one document; a null node for an empty text. A complaint about text that is not YAML,
+// and about the first thing in it that no file of ours has a use for: a second document, an alias,
+// lists and maps more than a few deep.
+std::expected<YAML::Node, YamlComplaint> load_yaml(const std::string& text);
 
 }  // namespace gpuscope::config
