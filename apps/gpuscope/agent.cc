@@ -1,9 +1,12 @@
 // `gpuscope agent`: the parts put together, started and stopped in one written order.
 #include <fmt/format.h>
 #include <malloc.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <csignal>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -12,6 +15,7 @@
 #include <memory>
 #include <utility>
 
+#include "api/live_stream.h"
 #include "api/routes.h"
 #include "base/clock.h"
 #include "base/file.h"
@@ -23,7 +27,10 @@
 #include "commands.h"
 #include "config/agent_settings.h"
 #include "device/method.h"
+#include "device/replay/recorder.h"
 #include "http/server.h"
+#include "metrics_setup.h"
+#include "reload.h"
 #include "watch.h"
 
 namespace gpuscope::app {
@@ -36,6 +43,7 @@ using std::chrono::milliseconds;
 // that is stuck, one is the server's.
 constexpr milliseconds kStopLimit{4500};
 constexpr milliseconds kWatchInterval{500};
+constexpr rlim_t kMostFiles = 131'072;
 
 // One arena per thread would keep what each of dozens of threads once freed.
 void keep_memory_small() {
@@ -66,7 +74,9 @@ collect::Collector::SourceFactory source_factory(const config::AgentSettings& se
                                                  const base::Clock& clock) {
   device::DeviceOptions options;
   options.sim = settings.sim;
+  options.nvml = settings.nvml;
   options.smi = settings.smi;
+  options.replay = settings.replay;
   return [options, &clock](std::string_view method) {
     return device::make_source(method, options, clock);
   };
@@ -90,18 +100,80 @@ bool left_threads_behind() {
   return !error && std::distance(begin(tasks), end(tasks)) > 1;
 }
 
+// Every listener of the stream is an open file, and many systems begin with 1024.
+void allow_many_files() {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = std::min<rlim_t>(files.rlim_max, kMostFiles);
+  setrlimit(RLIMIT_NOFILE, &files);
+}
+
+using Recorder = std::unique_ptr<device::replay::Recorder>;
+
+// Null where nothing is to be recorded.
+base::Result<Recorder> make_recorder(const config::AgentSettings& settings, base::Clock& clock) {
+  if (!settings.record) return nullptr;
+  return device::replay::Recorder::start(clock, {.path = *settings.record});
+}
+
+wire::AgentHealth agent_health(const config::AgentSettings& settings, const Reload& reload,
+                               const Recorder& recorder) {
+  wire::AgentHealth health{.settings = reload.health(), .recording = std::nullopt};
+  if (!recorder) return health;
+  const device::replay::RecorderStatus status = recorder->status();
+  health.recording = wire::RecordingHealth{.file = *settings.record,
+                                           .error = status.failing ? status.error.message : "",
+                                           .ticks = status.ticks,
+                                           .dropped_ticks = status.dropped,
+                                           .bytes = status.bytes};
+  return health;
+}
+
+// Looks at what changes until a signal says to end, and returns it.
+int watch_until_signal(base::StopSignals& signals, Watch& watch, Reload& reload) {
+  for (;;) {
+    const std::optional<int> signal = signals.wait(kWatchInterval);
+    if (signal == SIGHUP) {
+      reload.reload();
+    } else if (signal) {
+      return *signal;
+    } else {
+      watch.look();
+      reload.look();
+    }
+  }
+}
+
 // Serves until a signal comes.
-int serve(const config::AgentSettings& settings, base::StopSignals& signals) {
+int serve(const AgentCommand& command, const config::AgentSettings& settings,
+          api::MetricsSetup metrics, base::StopSignals& signals) {
   base::SystemClock clock;
+  auto recorder = make_recorder(settings, clock);
+  if (!recorder) return refuse(recorder.error());
+  Reload reload(command.flags, geteuid() == 0, settings, [](const config::AgentSettings& next) {
+    base::configure_log(next.log_level, next.log_format);
+  });
   collect::Collector collector(clock, settings.collect, canonical(settings.method),
                                source_factory(settings, clock));
   api::Routes routes(collector, GPUSCOPE_VERSION);
   auto server = http::Server::listen(
       settings.http, [&routes](const http::Request& request) { return routes.handle(request); });
   if (!server) return refuse(server.error());
+  metrics.http_counters = [&server] { return (*server)->counters(); };
+  routes.configure_metrics(std::move(metrics));
 
-  // The server asks the collector, so it comes second and goes first.
+  routes.configure_health([&] { return agent_health(settings, reload, *recorder); });
+  auto stream = api::LiveStream::start(clock, **server);
+  if (!stream) return refuse(stream.error());
+  collector.add_sink(**stream);
+  if (*recorder) collector.add_sink(**recorder);
+
+  // The collector gives to the recorder and the stream, and the server asks the collector: each
+  // comes after those that it needs, and goes before them.
+  const auto nothing = [] { return base::Result<void>{}; };
   base::RunGroup parts;
+  if (*recorder) parts.add({"the recording", nothing, [&] { (*recorder)->stop(); }});
+  parts.add({"the live stream", nothing, [&] { (*stream)->stop(); }});
   parts.add({"the collector", [&] { return collector.start(), base::Result<void>{}; },
              [&] { collector.stop(); }});
   parts.add({"the server", [&] { return (*server)->start(), base::Result<void>{}; },
@@ -111,10 +183,8 @@ int serve(const config::AgentSettings& settings, base::StopSignals& signals) {
   std::cout << fmt::format("gpuscope agent serves {}\n", url(settings.http.host, (*server)->port()))
             << std::flush;
   Watch watch(collector);
-  std::optional<int> signal;
-  while (!(signal = signals.wait(kWatchInterval))) watch.look();
-
-  base::log(LogLevel::kInfo, fmt::format("ends on signal {}", *signal));
+  base::log(LogLevel::kInfo,
+            fmt::format("ends on signal {}", watch_until_signal(signals, watch, reload)));
   if (auto stopped = parts.stop(clock, kStopLimit); !stopped) {
     base::log(LogLevel::kError, stopped.error().message);
     // What did not stop still uses everything above: nothing may be destroyed.
@@ -133,8 +203,11 @@ int run(const AgentCommand& command) {
   base::configure_log(settings->log_level, settings->log_format);
   const auto lock = take_data_dir(settings->data_dir);
   if (!lock) return refuse(lock.error());
+  auto metrics = metrics_setup(*settings);
+  if (!metrics) return refuse(metrics.error());
   base::StopSignals signals;
-  const int status = serve(*settings, signals);
+  allow_many_files();
+  const int status = serve(command, *settings, std::move(*metrics), signals);
   // Static objects, the driver's among them, stay for those that still use them.
   if (left_threads_behind()) std::_Exit(status);
   return status;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <map>
+#include <optional>
 #include <string>
 #include <variant>
 #include <vector>
@@ -18,7 +19,8 @@ struct AgentCommand {
 };
 
 struct QueryCommand {
-  std::string method = "nvml";  // "nvml", "bash" or "sim"
+  std::optional<std::string>
+      method;  // "nvml", "bash" or "sim"; none: nvml, or a recording's replay
   wire::Query query;
   Flags flags;  // of the simulation
 };

@@ -22,7 +22,12 @@ base::Result<Snapshot> sample(const QueryCommand& command, base::Clock& clock) {
   device::DeviceOptions options;
   options.sim = std::move(settings->sim);
   options.smi = std::move(settings->smi);
-  auto source = device::make_source(command.method, options, clock);
+  options.replay = std::move(settings->replay);
+  if (options.replay) options.replay->from_end = true;
+  // A recording that is named is what is asked for, unless another method is.
+  const std::string method =
+      command.method.value_or(options.replay ? "replay" : std::string("nvml"));
+  auto source = device::make_source(method, options, clock);
   if (!source) return std::unexpected(std::move(source.error()));
   return collect::sample_once(clock, collect::Options{}, std::move(*source));
 }

@@ -19,7 +19,11 @@ class CheckConfig(unittest.TestCase):
         self.assertEqual(self.check("method: sim\nlisten: 0.0.0.0:9555\ninterval: 500ms\n"
                                     "data_dir: /var/lib/gpuscope\nlog_level: warning\n"
                                     "sim: {gpus: 8, seed: 7, scenario: training}\n"),
-                         (0, "FILE: ok\n"))
+                         (0, "FILE: ok\n"
+                             "FILE: a running agent takes at once: log_level\n"
+                             "FILE: a running agent takes when it is started again: method, listen, interval, "
+                             "data_dir, sim.gpus, sim.seed, sim.scenario\n"))
+        self.assertEqual(self.check(""), (0, "FILE: ok\n"))
 
     def test_says_every_mistake_with_its_line(self):
         status, said = self.check("method: magic\n"
