@@ -72,31 +72,31 @@ void Reload::reload() {
 }
 
 void Reload::take(const config::AgentSettings& next) {
+  const auto changes = config::changes(config::agent_settings_table(), in_force_, next.values);
   std::vector<std::string> restart;
-  std::size_t taken = 0;
-  for (const config::Change& change :
-       config::changes(config::agent_settings_table(), in_force_, next.values)) {
+  for (const config::Change& change : changes) {
     const config::Setting& setting = *change.setting;
-    const std::string what = fmt::format("{} (from {} to {})", name_of(setting),
-                                         shown(change.before), shown(change.after));
     if (!setting.live) {
       restart.push_back(name_of(setting));
-      base::log(LogLevel::kWarning,
-                fmt::format("{} takes a new value when the agent is started again", what));
-      continue;
-    }
-    ++taken;
-    base::log(LogLevel::kInfo, fmt::format("takes a new value of {}", what));
-    const auto given = next.values.find(setting.flag);
-    if (given == next.values.end()) {
-      in_force_.erase(setting.flag);
-    } else {
+    } else if (const auto given = next.values.find(setting.flag); given != next.values.end()) {
       in_force_[setting.flag] = given->second;
+    } else {
+      in_force_.erase(setting.flag);
     }
   }
-  if (taken > 0) apply_(next);
-  if (taken == 0 && restart.empty())
-    base::log(LogLevel::kInfo, "read its settings again: no change");
+  if (restart.size() < changes.size()) apply_(next);
+  // From here on the log is as the new settings want it.
+  if (changes.empty()) base::log(LogLevel::kInfo, "read its settings again: no change");
+  for (const config::Change& change : changes) {
+    const std::string what = fmt::format("{} (from {} to {})", name_of(*change.setting),
+                                         shown(change.before), shown(change.after));
+    if (change.setting->live) {
+      base::log(LogLevel::kInfo, fmt::format("takes a new value of {}", what));
+    } else {
+      base::log(LogLevel::kWarning,
+                fmt::format("{} takes a new value when the agent is started again", what));
+    }
+  }
   base::MutexLock lock(mutex_);
   health_.restart = std::move(restart);
 }
