@@ -142,7 +142,18 @@ pre{background:#8882;border-radius:.4rem;padding:.8rem;overflow:auto;font-size:.
 .type{margin:.25rem 0;font-size:.85rem;opacity:.75}
 table{border-collapse:collapse}td,th{text-align:left;padding:.25rem 1rem .25rem 0;vertical-align:top}
 nav li{list-style:none}nav ul{padding:0}
+#simulated{border:2px solid currentColor;border-radius:.4rem;padding:0 .5rem;font-weight:700;font-size:1rem;color:#9a6700}
+@media(prefers-color-scheme:dark){#simulated{color:#d6a01d}}
 </style>
+)";
+
+// The mark that every page has while GPUs are simulated; the page itself is the same everywhere.
+constexpr std::string_view kScript = R"(<script>
+"use strict";
+fetch("./", {headers: {Accept: "application/json"}}).then(answer => answer.json()).then(about => {
+  document.getElementById("simulated").hidden = about.simulated !== true;
+}).catch(() => {});
+</script>
 )";
 
 std::string html(const Json& root) {
@@ -157,10 +168,12 @@ std::string html(const Json& root) {
     }
   }
   return std::string(kHead) + "<title>" + title + "</title></head><body>\n<h1>" + title +
-         "</h1>\n<p>" + text_of(root.at("info"), "description") +
+         " <span id=\"simulated\" hidden>SIMULATED</span></h1>\n<p>" +
+         text_of(root.at("info"), "description") +
          "</p>\n<p>For programs: <a href=\"openapi.json\">openapi.json</a></p>\n<nav "
          "aria-label=\"Endpoints\"><ul>\n" +
-         contents + "</ul></nav>\n<main>\n" + sections + "</main></body></html>\n";
+         contents + "</ul></nav>\n<main>\n" + sections + "</main>\n" + std::string(kScript) +
+         "</body></html>\n";
 }
 
 }  // namespace
