@@ -25,7 +25,7 @@ struct Options {
 // What a tick costs: at most this many NVML calls per GPU at one tick a second, 16 with those that
 // come in groups (profiling metrics, MIG instances), and 11 in the mean; process lists, limits,
 // modes and error details take turns. The few calls that block for milliseconds are made beside the
-// ticks, every ten seconds.
+// ticks, every ten seconds, and so is the wait for XIDs: two calls a second, for all GPUs together.
 inline constexpr int kMaxCallsPerTick = 13;
 
 // `clock` must outlive the source; only open() asks it.
