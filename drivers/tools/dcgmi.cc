@@ -2,7 +2,7 @@
 #include <fmt/format.h>
 
 #include <cstdio>
-#include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -134,9 +134,10 @@ int run(const std::vector<std::string>& arguments) {
     std::fprintf(stderr, "dcgmi (simulated): %s\n", error.message.c_str());
     return 1;
   }
-  if (*fault) suffer(**fault);
+  const std::optional<Fault> struck = *fault;
+  if (struck) suffer(*struck);
   machine->look();
-  answer(command == "health" ? health(*machine) : discovery(*machine), *fault);
+  answer(command == "health" ? health(*machine) : discovery(*machine), struck);
   return 0;
 }
 

@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -180,11 +181,12 @@ int run(const std::vector<std::string>& arguments) {
     std::fprintf(stderr, "nvidia-smi (simulated): %s\n", error.message.c_str());
     return 2;
   };
-  auto fault = fault_of(kTool, command_of(*request));
-  if (!fault) return complain(fault.error());
-  if (*fault) suffer(**fault);
+  const auto found = fault_of(kTool, command_of(*request));
+  if (!found) return complain(found.error());
+  const std::optional<Fault> fault = *found;
+  if (fault) suffer(*fault);
   if (request->help) {
-    answer(query_help(), *fault);
+    answer(query_help(), fault);
     return 0;
   }
   auto machine = Machine::from_environment();
@@ -195,18 +197,18 @@ int run(const std::vector<std::string>& arguments) {
     std::fputs("No devices were found\n", stdout);
     return 6;
   }
-  if (!request->query.empty()) return run_query(*machine, *request, *gpus, *fault);
-  if (const std::string words = refusal(*machine, *gpus, *fault); !words.empty()) {
+  if (!request->query.empty()) return run_query(*machine, *request, *gpus, fault);
+  if (const std::string words = refusal(*machine, *gpus, fault); !words.empty()) {
     answer(words, std::nullopt);
     return 15;
   }
   if (request->list) {
-    answer(listing(*machine, *gpus), *fault);
+    answer(listing(*machine, *gpus), fault);
     return 0;
   }
   const char* schema = std::getenv("GPUSCOPE_SIM_SMI_SCHEMA");
   const bool v12 = schema != nullptr && std::string_view(schema) == "v12";
-  answer(smi_document(*machine, *gpus, v12 ? Schema::kV12 : Schema::kV13), *fault);
+  answer(smi_document(*machine, *gpus, v12 ? Schema::kV12 : Schema::kV13), fault);
   return 0;
 }
 

@@ -175,7 +175,8 @@ std::expected<GpuQuery, std::string> GpuQuery::parse(std::string_view fields, bo
 std::string GpuQuery::header() const {
   std::string text;
   for (const std::size_t field : fields_) {
-    text += (text.empty() ? "" : ", ") + std::string(kFields[field].name);
+    if (!text.empty()) text += ", ";
+    text += kFields[field].name;
   }
   return text + "\n";
 }
@@ -184,8 +185,9 @@ std::string GpuQuery::line(const Machine& machine, std::size_t gpu) const {
   std::string text;
   for (const std::size_t field : fields_) {
     std::string cell = cell_of(kFields[field], machine, gpu, units_);
-    if (is_absence(cell)) cell = "[" + cell + "]";
-    text += (text.empty() ? "" : ", ") + cell;
+    if (is_absence(cell)) cell = fmt::format("[{}]", cell);
+    if (!text.empty()) text += ", ";
+    text += cell;
   }
   return text + "\n";
 }

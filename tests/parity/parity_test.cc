@@ -28,7 +28,7 @@ using std::chrono::seconds;
 constexpr base::WallTime kStart{seconds{1'780'000'000}};
 
 // What the tools have no word for.
-const std::set<Metric> kNotInTools{
+const std::set<Metric> not_in_tools{
     // Profiling.
     Metric::kGraphicsEngineActivity, Metric::kSmActivity, Metric::kSmOccupancy,
     Metric::kTensorActivity, Metric::kFp64Activity, Metric::kFp32Activity, Metric::kFp16Activity,
@@ -47,15 +47,15 @@ const std::set<Metric> kNotInTools{
     Metric::kXidLast, Metric::kXidErrors, Metric::kBusySeconds};
 
 // What documents of older drivers lack.
-const std::set<Metric> kNotInV12{Metric::kPowerAverage,
-                                 Metric::kClockEventSwPowerCapSeconds,
-                                 Metric::kClockEventSyncBoostSeconds,
-                                 Metric::kClockEventSwThermalSlowdownSeconds,
-                                 Metric::kClockEventHwThermalSlowdownSeconds,
-                                 Metric::kClockEventHwPowerBrakeSeconds};
+const std::set<Metric> not_in_v12{Metric::kPowerAverage,
+                                  Metric::kClockEventSwPowerCapSeconds,
+                                  Metric::kClockEventSyncBoostSeconds,
+                                  Metric::kClockEventSwThermalSlowdownSeconds,
+                                  Metric::kClockEventHwThermalSlowdownSeconds,
+                                  Metric::kClockEventHwPowerBrakeSeconds};
 
 // Facts that only the library tells.
-const std::set<std::string> kFactsNotInTools{"fact nvml"};
+const std::set<std::string> facts_not_in_tools{"fact nvml"};
 
 struct Case {
   const char* scenario;
@@ -136,17 +136,18 @@ class Parity : public testing::TestWithParam<Case> {
     for (const std::string& key : comparison.only_nvml) {
       const auto metric = model::find_metric(key);
       if (!metric || model::info(*metric).entity != model::Entity::kGpu) continue;
-      EXPECT_TRUE(kNotInTools.contains(*metric) || (v12() && kNotInV12.contains(*metric)))
+      EXPECT_TRUE(not_in_tools.contains(*metric) || (v12() && not_in_v12.contains(*metric)))
           << key
           << " is dropped on the way through the tools: read it in device/smi, or name it in "
-          << "kNotInTools";
+          << "not_in_tools";
     }
     for (const std::string& key : comparison.only_nvml) {
-      EXPECT_TRUE(!key.starts_with("fact ") || kFactsNotInTools.contains(key)) << key;
+      EXPECT_TRUE(!key.starts_with("fact ") || facts_not_in_tools.contains(key)) << key;
     }
     for (const std::string& key : comparison.only_smi) {
       const auto metric = model::find_metric(key);
-      EXPECT_FALSE(metric && kNotInTools.contains(*metric)) << key << " is in the tools, after all";
+      EXPECT_FALSE(metric && not_in_tools.contains(*metric))
+          << key << " is in the tools, after all";
     }
   }
 

@@ -8,7 +8,7 @@
 namespace gpuscope::device::smi {
 namespace {
 
-void ReadOneGpu(benchmark::State& state) {
+void read_one_gpu(benchmark::State& state) {
   const base::SystemClock clock;
   const Query query("");
   Board board(clock, 1, query.metrics(), std::chrono::hours{1});
@@ -24,7 +24,7 @@ void ReadOneGpu(benchmark::State& state) {
     benchmark::DoNotOptimize(out);
   }
 }
-BENCHMARK(ReadOneGpu);
+BENCHMARK(read_one_gpu);
 
 }  // namespace
 }  // namespace gpuscope::device::smi

@@ -18,7 +18,6 @@ using model::Absence;
 using model::Health;
 using model::Metric;
 using model::Reading;
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;

@@ -28,7 +28,7 @@ using model::Metric;
 using model::Reading;
 using testing::HasSubstr;
 
-const std::filesystem::path kRecordings = GPUSCOPE_RECORDINGS;
+const std::filesystem::path recordings = GPUSCOPE_RECORDINGS;
 
 std::string slurp(const std::filesystem::path& path) {
   std::ifstream file(path, std::ios::binary);
@@ -38,7 +38,7 @@ std::string slurp(const std::filesystem::path& path) {
 std::vector<std::filesystem::path> files_in(const std::string& folder, const std::string& ending) {
   std::vector<std::filesystem::path> files;
   std::error_code error;
-  for (const auto& entry : std::filesystem::directory_iterator(kRecordings / folder, error)) {
+  for (const auto& entry : std::filesystem::directory_iterator(recordings / folder, error)) {
     if (entry.path().filename().string().ends_with(ending)) files.push_back(entry.path());
   }
   std::ranges::sort(files);
@@ -48,8 +48,8 @@ std::vector<std::filesystem::path> files_in(const std::string& folder, const std
 class Recordings : public testing::Test {
  protected:
   void SetUp() override {
-    if (!std::filesystem::exists(kRecordings / "nvidia-smi")) {
-      GTEST_SKIP() << "no recordings in " << kRecordings << " (GPUSCOPE_RECORDINGS)";
+    if (!std::filesystem::exists(recordings / "nvidia-smi")) {
+      GTEST_SKIP() << "no recordings in " << recordings << " (GPUSCOPE_RECORDINGS)";
     }
   }
 };
@@ -374,7 +374,7 @@ TEST_F(Recordings, EveryDocumentIsReadWhole) {
 
 // Cut anywhere, a document is refused: half a GPU is never taken for a whole one.
 TEST_F(Recordings, ADocumentThatIsCutIsRefused) {
-  const std::string text = slurp(kRecordings / "nvidia-smi/l4__580.105.08__v13.xml");
+  const std::string text = slurp(recordings / "nvidia-smi/l4__580.105.08__v13.xml");
   ASSERT_FALSE(text.empty());
   const std::size_t end = text.rfind("</nvidia_smi_log>");
   for (std::size_t length = 0; length < end; length += 13) {
@@ -384,7 +384,7 @@ TEST_F(Recordings, ADocumentThatIsCutIsRefused) {
 
 TEST_F(Recordings, SayWhatEachMachineIsKnownFor) {
   const auto read = [](const char* name) {
-    return parse_report(slurp(kRecordings / "nvidia-smi" / name)).value_or(Report{});
+    return parse_report(slurp(recordings / "nvidia-smi" / name)).value_or(Report{});
   };
   // Order of the document, not of the minor numbers; a domain that is not zero.
   const Report k80 = read("tesla-k80x4__430.26__v10-out-of-order.xml");
@@ -546,11 +546,11 @@ TEST_F(Recordings, EveryDiscoveryIsRead) {
 
 TEST_F(Recordings, HealthIsWhatItSaysAndNoMore) {
   const auto health = parse_health(
-      slurp(kRecordings / "dcgmi/health-c-j__h100x8__healthy-while-gpu-needs-reset.json"));
+      slurp(recordings / "dcgmi/health-c-j__h100x8__healthy-while-gpu-needs-reset.json"));
   ASSERT_TRUE(health);
   EXPECT_EQ(health->overall, model::Health::kHealthy);
   EXPECT_EQ(health->of(1).health, model::Health::kHealthy);
-  const auto refused = parse_health(slurp(kRecordings / "dcgmi/health__not-enabled.txt"));
+  const auto refused = parse_health(slurp(recordings / "dcgmi/health__not-enabled.txt"));
   ASSERT_FALSE(refused);
   EXPECT_THAT(refused.error().message, HasSubstr("Health watches not enabled"));
 }

@@ -131,10 +131,8 @@ bool RowLoop::take_line(std::string_view line) {
   }
   auto gpu = find_known(known_, row->uuid, {});
   // UUIDs may be masked, all alike: then it is the place that counts.
-  if (row->index && *row->index < known_.size() &&
-      (row->uuid.empty() || known_[*row->index].uuid == row->uuid)) {
-    gpu = row->index;
-  }
+  const std::size_t place = row->index.value_or(known_.size());
+  if (place < known_.size() && (row->uuid.empty() || known_[place].uuid == row->uuid)) gpu = place;
   if (gpu) board_.put_row(*gpu, row->row);
   return true;
 }

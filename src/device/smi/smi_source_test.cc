@@ -75,23 +75,25 @@ class SmiSource : public testing::Test {
   }
   Reading at(Metric metric, std::size_t gpu = 0) { return read(gpu).at(metric); }
 
+  model::SourceVerdict verdict(std::size_t gpu = 0) {
+    return read(gpu).source_verdict.value_or(
+        model::SourceVerdict{Health::kUnknown, "no verdict at all"});
+  }
+  std::string trouble() const { return source_->trouble().value_or(base::Error{}).message; }
+
   template <typename Condition>
   bool eventually(Condition condition) {
     const auto limit = std::chrono::steady_clock::now() + kPatience;
     while (!condition()) {
       if (std::chrono::steady_clock::now() > limit) {
-        ADD_FAILURE() << "what was waited for never came; trouble: "
-                      << (source_->trouble() ? source_->trouble()->message : "none");
+        ADD_FAILURE() << "what was waited for never came; trouble: " << trouble();
         return false;
       }
       std::this_thread::sleep_for(milliseconds{10});
     }
     return true;
   }
-  bool trouble_says(const std::string& text) {
-    const auto trouble = source_->trouble();
-    return trouble && trouble->message.find(text) != std::string::npos;
-  }
+  bool trouble_says(const std::string& text) const { return trouble().contains(text); }
 
   std::string folder_;
   std::set<std::string> variables_;
@@ -303,10 +305,8 @@ TEST_F(SmiSource, CarriesTheVerdictOfDcgmiToTheRightGpu) {
   int failing = 0;
   for (std::size_t gpu = 0; gpu < 4; ++gpu) {
     const bool errors = at(Metric::kEccUncorrectedVolatile, gpu).value > 0;
-    const auto verdict = read(gpu).source_verdict;
-    ASSERT_TRUE(verdict);
-    EXPECT_EQ(verdict->health, errors ? Health::kCritical : Health::kHealthy);
-    EXPECT_EQ(verdict->text.substr(0, 13), errors ? "Memory system" : "");
+    EXPECT_EQ(verdict(gpu).health, errors ? Health::kCritical : Health::kHealthy);
+    EXPECT_EQ(verdict(gpu).text.substr(0, 13), errors ? "Memory system" : "");
     failing += errors ? 1 : 0;
   }
   EXPECT_GT(failing, 0);
@@ -317,15 +317,11 @@ TEST_F(SmiSource, ARefusalOfDcgmiIsNoVerdictAndNoTrouble) {
   options_.dcgmi = SIMULATED_DCGMI;
   break_with("health=not_enabled");
   ASSERT_TRUE(open());
-  ASSERT_TRUE(read().source_verdict);
-  EXPECT_EQ(read().source_verdict->health, Health::kUnknown);
-  EXPECT_THAT(read().source_verdict->text, HasSubstr("Health watches not enabled"));
+  EXPECT_EQ(verdict().health, Health::kUnknown);
+  EXPECT_THAT(verdict().text, HasSubstr("Health watches not enabled"));
   EXPECT_FALSE(source_->trouble());
   break_with("");
-  eventually([&] {
-    const auto verdict = read().source_verdict;
-    return verdict && verdict->health == Health::kHealthy;
-  });
+  eventually([&] { return verdict().health == Health::kHealthy; });
 }
 
 TEST_F(SmiSource, ADcgmiThatBreaksIsToldAndGpusAreReadOn) {
@@ -336,7 +332,8 @@ TEST_F(SmiSource, ADcgmiThatBreaksIsToldAndGpusAreReadOn) {
                                Broken{"flood", "wrote more"}}) {
     break_with(std::string("dcgmi=") + broken.fault);
     eventually([&] { return trouble_says(broken.words) && trouble_says("dcgmi"); });
-    EXPECT_EQ(read().source_verdict->health, Health::kUnknown);
+    EXPECT_EQ(verdict().health, Health::kUnknown);
+    EXPECT_NE(verdict().text, "no verdict at all");
     EXPECT_TRUE(at(Metric::kTemperature).present());
     break_with("");
     eventually([&] { return !source_->trouble(); });

@@ -256,7 +256,8 @@ std::string normalized_bus_id(std::string_view text) {
     const auto length =
         static_cast<std::size_t>(std::ranges::find_if_not(text, is_hex) - text.begin());
     if (length == 0 || length > kDigits[i]) return {};
-    std::from_chars(text.data(), text.data() + length, numbers[i], 16);
+    const char* digits = text.data();
+    std::from_chars(digits, digits + length, numbers[i], 16);
     text.remove_prefix(length);
     if (i + 1 == numbers.size()) break;
     if (text.empty() || text.front() != ':') return {};
