@@ -2,6 +2,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -30,7 +31,7 @@ class MetricsRoute {
   // How long a scrape waits for the very first tick; then it gets what there is.
   static constexpr std::chrono::seconds kFirstReadingLimit{2};
   // Compressing more than this would hold up all others for too long: it is sent as it is.
-  static constexpr std::size_t kLargestGzip = 64 * 1048576;
+  static constexpr std::size_t kLargestGzip = std::size_t{64} * 1'048'576;
 
   // Collector and cache outlive this object.
   MetricsRoute(collect::Collector& collector, std::string version, DocumentCache& cache);

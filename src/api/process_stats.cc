@@ -70,16 +70,18 @@ void read_stat(const std::string& proc, wire::ProcessMetrics& stats) {
   const auto milliseconds = [hertz](std::int64_t ticks) {
     return std::chrono::milliseconds{ticks * kMillisecondsPerSecond / hertz};
   };
-  if (hertz > 0 && fields[kUserTime] && fields[kSystemTime]) {
-    stats.cpu = milliseconds(*fields[kUserTime] + *fields[kSystemTime]);
-  }
+  const auto user = fields[kUserTime];
+  const auto system = fields[kSystemTime];
+  const auto started = fields[kStart];
+  const auto pages = fields[kResident];
+  if (hertz > 0 && user && system) stats.cpu = milliseconds(*user + *system);
   stats.threads = fields[kThreads];
   stats.virtual_bytes = fields[kVirtual];
-  if (fields[kResident]) stats.resident_bytes = *fields[kResident] * sysconf(_SC_PAGESIZE);
+  if (pages) stats.resident_bytes = *pages * sysconf(_SC_PAGESIZE);
   const auto machine = base::read_file(proc + "/stat", kMostBytes);
   const auto boot = machine ? line_value(*machine, "btime") : std::nullopt;
-  if (hertz > 0 && boot && fields[kStart]) {
-    stats.start = std::chrono::seconds{*boot} + milliseconds(*fields[kStart]);
+  if (hertz > 0 && boot && started) {
+    stats.start = std::chrono::seconds{*boot} + milliseconds(*started);
   }
 }
 

@@ -60,11 +60,12 @@ TEST_F(ProcessStats, WhatCannotBeReadIsAbsent) {
 
 TEST_F(ProcessStats, AgreeWithThisProcess) {
   const wire::ProcessMetrics stats = read_process_stats("/proc");
-  ASSERT_TRUE(stats.resident_bytes && stats.virtual_bytes && stats.start && stats.open_fds);
-  EXPECT_GT(*stats.resident_bytes, 1'000'000);
-  EXPECT_GE(*stats.virtual_bytes, *stats.resident_bytes);
-  EXPECT_GE(*stats.open_fds, 3);
-  const auto since = std::chrono::system_clock::now().time_since_epoch() - *stats.start;
+  const std::int64_t resident = stats.resident_bytes.value_or(0);
+  EXPECT_GT(resident, 1'000'000);
+  EXPECT_GE(stats.virtual_bytes.value_or(0), resident);
+  EXPECT_GE(stats.open_fds.value_or(0), 3);
+  const auto since = std::chrono::system_clock::now().time_since_epoch() -
+                     stats.start.value_or(std::chrono::milliseconds{0});
   EXPECT_GT(since, std::chrono::seconds{-2});
   EXPECT_LT(since, std::chrono::hours{1});
 }

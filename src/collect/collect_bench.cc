@@ -1,4 +1,4 @@
-// What one tick costs beside the reading: waking and waiting, copying, judging.
+// What one tick costs beside the reading: waking and waiting, copying, following, judging.
 #include <benchmark/benchmark.h>
 
 #include <memory>
@@ -34,7 +34,8 @@ void tick(benchmark::State& state, bool may_block) {
   const auto gpus = static_cast<std::size_t>(state.range(0));
   base::SystemClock clock;
   auto source = std::make_shared<FreeSource>(gpus, may_block);
-  auto reader = MachineReader::start(clock, source, *source->open());
+  Trends trends({});
+  auto reader = MachineReader::start(clock, source, *source->open(), &trends);
   if (!reader) {
     state.SkipWithError(reader.error().message.c_str());
     return;

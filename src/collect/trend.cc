@@ -293,7 +293,8 @@ void Trends::bind(const model::Snapshot& snapshot) {
       const auto known = gpus_.find(uuid);
       const bool taken = known != gpus_.end() && known->second->bound == binding_;
       // Of two with one UUID, the second is known by its place as well.
-      key = taken ? uuid + key : uuid;
+      if (!taken) key.clear();
+      key.insert(0, uuid);
     }
     std::unique_ptr<Gpu>& gpu = gpus_[std::move(key)];
     if (!gpu) gpu = std::make_unique<Gpu>(count > kManyGpus ? kCoarseSteps : kFineSteps);

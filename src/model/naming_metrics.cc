@@ -335,8 +335,8 @@ class OwnNames {
 std::span<const MetricsFamily> dcgm_families() { return kDcgm; }
 
 std::span<const MetricsFamily> gpuscope_families() {
-  static const OwnNames kNames;
-  return kNames.families();
+  static const OwnNames names;
+  return names.families();
 }
 
 std::vector<std::string_view> metrics_names(Metric metric) {

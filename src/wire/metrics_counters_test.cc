@@ -60,20 +60,22 @@ TEST(Counters, WarnOfLinesThatMakeNoSense) {
       "\xff\xfe\x01, gauge, x\n",
       "c.csv");
   EXPECT_EQ(summary(list), "DCGM_FI_DEV_GPU_TEMP|gauge|fine\n");
-  EXPECT_EQ(
-      list.warnings,
-      (std::vector<std::string>{
-          "c.csv:2: 'DCGM_FI_DEV_NO_SUCH' is no field that this agent has; the line is left out",
-          "c.csv:3: 'DCGM_FI_DEV_GPU_TEMP' stands there twice; the line is left out",
-          "c.csv:4: 'histogram' is not gauge, counter or label; the line is left out",
-          "c.csv:5: 'DCGM_FI_DEV_GPU_UTIL' is no field that this agent has as a label; the line is "
-          "left out",
-          "c.csv:6: 'DCGM_FI_DEV_SERIAL' is no field that this agent has; the line is left out",
-          "c.csv:7: a line is FIELD, type, help; the line is left out",
-          "c.csv:8: a quote does not end, or something follows it; the line is left out",
-          "c.csv:9: a quote does not end, or something follows it; the line is left out",
-          "c.csv:10: '\xef\xbf\xbd\xef\xbf\xbd ' is no field that this agent has; the line is left "
-          "out"}));
+  // Each is "c.csv:LINE: what is wrong; the line is left out".
+  const std::vector<std::string> wrong{
+      "2: 'DCGM_FI_DEV_NO_SUCH' is no field that this agent has",
+      "3: 'DCGM_FI_DEV_GPU_TEMP' stands there twice",
+      "4: 'histogram' is not gauge, counter or label",
+      "5: 'DCGM_FI_DEV_GPU_UTIL' is no field that this agent has as a label",
+      "6: 'DCGM_FI_DEV_SERIAL' is no field that this agent has",
+      "7: a line is FIELD, type, help",
+      "8: a quote does not end, or something follows it",
+      "9: a quote does not end, or something follows it",
+      "10: '\xef\xbf\xbd\xef\xbf\xbd ' is no field that this agent has"};
+  std::vector<std::string> warnings;
+  for (const std::string& each : wrong) {
+    warnings.push_back("c.csv:" + each + "; the line is left out");
+  }
+  EXPECT_EQ(list.warnings, warnings);
 }
 
 TEST(Counters, TakeEveryNameOfTheTable) {

@@ -22,7 +22,7 @@ void LabelSlots::assign(std::span<const std::string> texts) {
   }
 }
 
-MetricsLabels::MetricsLabels(std::string hostname_label, std::string hostname,
+MetricsLabels::MetricsLabels(std::string_view hostname_label, std::string_view hostname,
                              std::vector<TextLabel> text_labels)
     : text_labels_(std::move(text_labels)), own_tail_(",") {
   append_label(own_tail_, hostname_label, hostname);

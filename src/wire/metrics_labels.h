@@ -49,7 +49,7 @@ struct TextLabel {
 
 class MetricsLabels {
  public:
-  MetricsLabels(std::string hostname_label, std::string hostname,
+  MetricsLabels(std::string_view hostname_label, std::string_view hostname,
                 std::vector<TextLabel> text_labels);
 
   void build(const model::Inventory& inventory, std::size_t devices);

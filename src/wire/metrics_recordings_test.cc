@@ -79,15 +79,15 @@ Page our_page(const MetricsOptions& options) {
 // Labels that say to whom a GPU is given: another part of the agent's, and never what makes a
 // series come or go.
 bool says_who(const std::string& label) {
-  static const std::set<std::string> kLabels{"container",     "namespace", "pod",
-                                             "pod_uid",       "vgpu",      "container_name",
-                                             "pod_namespace", "pod_name"};
-  return kLabels.contains(label);
+  static const std::set<std::string> labels{"container",     "namespace", "pod",
+                                            "pod_uid",       "vgpu",      "container_name",
+                                            "pod_namespace", "pod_name"};
+  return labels.contains(label);
 }
 
 // Names that are not ours, with the reason.
 const std::map<std::string, std::string>& exceptions() {
-  static const std::map<std::string, std::string> kExceptions{
+  static const std::map<std::string, std::string> list{
       {"dcgm_sm_clock", "the list of counters for DCGM 1.x, which renames its fields"},
       {"dcgm_memory_clock", "the same"},
       {"dcgm_gpu_temp", "the same"},
@@ -98,19 +98,19 @@ const std::map<std::string, std::string>& exceptions() {
       {"dcgm_fi_prof_gr_engine_active", "an exporter of 2024 that wrote its names in lower case"},
       {"go_gc_duration_seconds", "the Go runtime's"},
   };
-  return kExceptions;
+  return list;
 }
 
 // Labels that old or edited pages have otherwise: what is compared there is left out.
 bool is_old_page(const std::string& file) {
-  static const std::set<std::string> kFiles{
+  static const std::set<std::string> files{
       "dcgm-exporter__readme__blank-sentinel-helps-first.prom",  // of 2020: gpu and UUID alone
       "dcgm-exporter__readme__k8s-empty-pod-labels.prom",
       "dcgm-exporter-2.0__v100__empty-pod-labels.prom",   // of 2020: no model, no host
       "dcgm-exporter__a100-shared-mps__vgpu-label.prom",  // without the driver's version
       "dcgm-exporter__netdata-fixture.prom",              // written by hand
   };
-  return kFiles.contains(file);
+  return files.contains(file);
 }
 
 class Recordings : public testing::Test {

@@ -30,7 +30,7 @@ constexpr std::size_t kMostProcesses = 256;
 constexpr std::size_t kLongestProcessName = 256;
 constexpr std::size_t kNoColumn = std::numeric_limits<std::size_t>::max();
 // DCGM divides kibibytes per second by 1000.
-constexpr std::int64_t kDcgmMegabyte = 1024 * 1000;
+constexpr std::int64_t kDcgmMegabyte = std::int64_t{1024} * 1000;
 
 std::size_t place_among_moving(Metric metric) {
   const auto* const place = std::ranges::find(model::kMovingMetrics, metric);
