@@ -65,7 +65,7 @@ TEST_F(NvmlEventsTest, EndsItsThreadAndItsSetWithTheSource) {
 
 TEST_F(NvmlEventsTest, GpusWithoutEventsAreFine) {
   fake_.devices = 2;
-  fake_.result = [](std::string_view function, int device) {
+  fake_.event_result = [](std::string_view function, int device) {
     return function == "nvmlDeviceRegisterEvents" && device == 0 ? NVML_ERROR_NOT_SUPPORTED
                                                                  : NVML_SUCCESS;
   };
@@ -77,7 +77,8 @@ TEST_F(NvmlEventsTest, GpusWithoutEventsAreFine) {
   EXPECT_TRUE(tick().at(Metric::kTemperature).present());
 
   // None at all: the thread ends by itself.
-  fake_.result = [](std::string_view function, int /*device*/) {
+  source_.reset();
+  fake_.event_result = [](std::string_view function, int /*device*/) {
     return function == "nvmlDeviceRegisterEvents" ? NVML_ERROR_NOT_SUPPORTED : NVML_SUCCESS;
   };
   ASSERT_TRUE(open());
@@ -91,7 +92,7 @@ TEST_F(NvmlEventsTest, AWaitThatHangsHoldsUpNobody) {
   std::promise<void> entered;
   std::promise<void> let_go;
   auto gate = let_go.get_future().share();
-  fake_.result = [&entered, gate, first = true](std::string_view function, int) mutable {
+  fake_.event_result = [&entered, gate, first = true](std::string_view function, int) mutable {
     if (function == "nvmlEventSetWait_v2" && std::exchange(first, false)) {
       entered.set_value();
       gate.wait();

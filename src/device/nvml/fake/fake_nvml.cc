@@ -33,7 +33,10 @@ nvmlReturn_t enter(std::string_view function, int device) {
     ++fake->calls[function];
     ++fake->device_calls[device];
   }
-  return fake->result ? fake->result(function, device) : NVML_SUCCESS;
+  const bool of_events =
+      function.starts_with("nvmlEvent") || function == "nvmlDeviceRegisterEvents";
+  const auto& result = of_events ? fake->event_result : fake->result;
+  return result ? result(function, device) : NVML_SUCCESS;
 }
 
 nvmlReturn_t enter(std::string_view function, nvmlDevice_t device) {
@@ -106,7 +109,13 @@ FakeNvml& gpuscope_fake_nvml(bool renew) {
     return give_list(enter(#name, device), fake->list, count, infos);        \
   }
 
-nvmlReturn_t nvmlShutdown() { return enter("nvmlShutdown", -1); }
+// Counted last: a test that waits for it may then throw the fake away.
+nvmlReturn_t nvmlShutdown() {
+  const nvmlReturn_t code = fake->result ? fake->result("nvmlShutdown", -1) : NVML_SUCCESS;
+  const std::lock_guard lock(fake->mutex);
+  ++fake->calls["nvmlShutdown"];
+  return code;
+}
 SYSTEM_TEXT(nvmlSystemGetDriverVersion, "390.157")
 SYSTEM_TEXT(nvmlSystemGetNVMLVersion, "12.390.157")
 nvmlReturn_t nvmlSystemGetProcessName(unsigned int pid, char* name, unsigned int length) {

@@ -23,6 +23,9 @@ struct FakeNvml {
   // Says what `function` answers for a device (-1: the system); success lets the fake answer.
   // Called without a lock held, on the caller's thread. Set while nothing runs.
   std::function<nvmlReturn_t(std::string_view function, int device)> result;
+  // The same for what registers and waits for events, which a thread of its own calls until the
+  // source is gone.
+  std::function<nvmlReturn_t(std::string_view function, int device)> event_result;
   // The same for fields; `value` may be changed.
   std::function<nvmlReturn_t(int device, nvmlFieldValue_t& value)> field;
 
