@@ -17,18 +17,6 @@ constexpr milliseconds kFirstRetry{2000};
 
 }  // namespace
 
-std::optional<std::size_t> find_known(const std::vector<Known>& known, const std::string& uuid,
-                                      const std::string& bus_id) {
-  const auto same = [&](const Known& one) {
-    if (!uuid.empty() && !one.uuid.empty() && one.uuid != uuid) return false;
-    if (!bus_id.empty() && !one.bus_id.empty()) return one.bus_id == bus_id;
-    return !uuid.empty() && one.uuid == uuid;
-  };
-  const auto found = std::ranges::find_if(known, same);
-  if (found == known.end()) return std::nullopt;
-  return static_cast<std::size_t>(found - known.begin());
-}
-
 void name_mig_instances(const std::vector<ListedGpu>& list, Report& report) {
   for (std::size_t i = 0; i < report.gpus.size(); ++i) {
     GpuReport& gpu = report.gpus[i];
@@ -84,10 +72,7 @@ void Refresher::stop() { worker_.stop(); }
 
 void Refresher::run() {
   retry_ = first_retry();
-  while (worker_.pause(failures_ > 0 ? retry_ : period_)) {
-    refresh();
-    if (clock_.steady_now() >= dcgmi_next_) ask_dcgmi();
-  }
+  while (worker_.pause(failures_ > 0 ? retry_ : period_)) refresh();
 }
 
 void Refresher::refresh() {
@@ -144,45 +129,6 @@ std::vector<std::string> Refresher::reachable_gpus() const {
     if (!lost_[i] && !known_[i].bus_id.empty()) gpus.push_back(known_[i].bus_id);
   }
   return gpus;
-}
-
-void Refresher::put_verdicts(const DcgmHealth& health) {
-  for (std::size_t i = 0; i < known_.size(); ++i) {
-    model::SourceVerdict verdict{model::Health::kUnknown, "dcgmi does not know this GPU"};
-    for (const DcgmGpu& gpu : dcgm_gpus_) {
-      if (find_known({known_[i]}, gpu.uuid, gpu.bus_id)) verdict = health.of(gpu.id);
-    }
-    board_.put_verdict(i, std::move(verdict), kRounds * options_.dcgmi_interval);
-  }
-}
-
-void Refresher::give_up_dcgmi(DcgmFailure failure) {
-  if (interrupt_.raised()) return;
-  dcgm_gpus_.clear();
-  // Nothing to say where there is none; but what it said once does not count any more.
-  std::optional<model::SourceVerdict> verdict;
-  if (failure.cause != DcgmFailure::Cause::kMissing) {
-    verdict = model::SourceVerdict{model::Health::kUnknown, failure.error.message};
-  }
-  for (std::size_t i = 0; i < known_.size(); ++i) {
-    board_.put_verdict(i, verdict, kRounds * options_.dcgmi_interval);
-  }
-  std::optional<base::Error> trouble;
-  if (failure.cause == DcgmFailure::Cause::kBroken) trouble = std::move(failure.error);
-  board_.set_trouble(Board::Part::kDcgmi, std::move(trouble));
-}
-
-void Refresher::ask_dcgmi() {
-  dcgmi_next_ = clock_.steady_now() + options_.dcgmi_interval;
-  if (dcgm_gpus_.empty()) {
-    auto gpus = tools_.discovery();
-    if (!gpus) return give_up_dcgmi(std::move(gpus.error()));
-    dcgm_gpus_ = std::move(*gpus);
-  }
-  auto health = tools_.health();
-  if (!health) return give_up_dcgmi(std::move(health.error()));
-  board_.set_trouble(Board::Part::kDcgmi, std::nullopt);
-  put_verdicts(*health);
 }
 
 }  // namespace gpuscope::device::smi

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "device/smi/board.h"
+#include "device/smi/health_watch.h"
 #include "device/smi/refresher.h"
 #include "device/smi/row_loop.h"
 #include "device/smi/value.h"
@@ -27,9 +28,11 @@ class Session {
         known_(std::move(known)),
         board_(clock, known_.size(), query_.metrics(), row_patience(options)),
         refresher_(options, clock, known_, board_),
+        health_(options, clock, known_, board_),
         loop_(options, clock, query_, known_, refresher_, board_) {}
   ~Session() {
     loop_.stop();
+    health_.stop();
     refresher_.stop();
   }
   Session(const Session&) = delete;
@@ -37,8 +40,9 @@ class Session {
 
   void start(Report report, milliseconds took) {
     refresher_.put_first(std::move(report), took);
-    refresher_.ask_dcgmi();
+    health_.ask();
     refresher_.start();
+    health_.start();
     loop_.start();
   }
 
@@ -62,6 +66,7 @@ class Session {
   const std::vector<Known> known_;
   Board board_;
   Refresher refresher_;
+  HealthWatch health_;
   RowLoop loop_;
   std::atomic<std::int64_t> first_tick_{0};
   std::atomic<bool> looping_{false};

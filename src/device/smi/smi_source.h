@@ -30,7 +30,7 @@ struct Options {
   std::string root = "/";
 };
 
-// open() runs nvidia-smi a few times; from then on, two threads keep the latest of what the tools
+// open() runs nvidia-smi a few times; from then on, three threads keep the latest of what the tools
 // say, and read() copies from there, without waiting for anything. The loop is started by the
 // second tick, so that one tick costs no more than it must. `clock` must outlive the source.
 std::unique_ptr<model::Source> make_smi_source(const Options& options, const base::Clock& clock);
