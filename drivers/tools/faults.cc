@@ -34,6 +34,7 @@ constexpr std::array kNames{
     Name{"lost", FaultKind::kLost, true},
     Name{"reset", FaultKind::kReset, true},
     Name{"failing", FaultKind::kFailing, false},
+    Name{"gpus", FaultKind::kGpus, true},
     Name{"not_enabled", FaultKind::kNotEnabled, false},
 };
 

@@ -25,6 +25,7 @@ enum class FaultKind : std::uint8_t {
   kLost,        // one GPU keeps nvidia-smi from answering, unless others are asked for
   kReset,       // one GPU needs a reset
   kFailing,     // every cell reads Unknown Error
+  kGpus,        // only so many GPUs are there
   kNotEnabled,  // dcgmi's health watches are not enabled
 };
 

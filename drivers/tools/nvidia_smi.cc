@@ -101,6 +101,12 @@ std::string listing(const Machine& machine, const std::vector<std::size_t>& gpus
   return text;
 }
 
+// Those that are there.
+void thin_out(std::vector<std::size_t>& gpus, const std::optional<Fault>& fault) {
+  if (!fault || fault->kind != FaultKind::kGpus) return;
+  std::erase_if(gpus, [&](std::size_t gpu) { return gpu >= fault->amount; });
+}
+
 // A GPU that is lost, or needs a reset, as the fault says.
 bool strikes(const std::optional<Fault>& fault, FaultKind kind, std::size_t gpu) {
   return fault && fault->kind == kind && fault->amount == gpu;
@@ -155,11 +161,13 @@ int run_query(Machine& machine, const Request& request, const std::vector<std::s
   auto next = std::chrono::steady_clock::now();
   for (;;) {
     if (fault) suffer(*fault);
-    if (const std::string words = refusal(machine, gpus, fault); !words.empty()) {
+    std::vector<std::size_t> present = gpus;
+    thin_out(present, fault);
+    if (const std::string words = refusal(machine, present, fault); !words.empty()) {
       answer(words, std::nullopt);
       return 15;
     }
-    answer(sample_lines(*query, machine, gpus, fault), fault);
+    answer(sample_lines(*query, machine, present, fault), fault);
     if (request.loop.count() <= 0) return 0;
     if (fault && fault->kind == FaultKind::kVanish) std::_Exit(0);
     next += request.loop;
@@ -192,12 +200,13 @@ int run(const std::vector<std::string>& arguments) {
   auto machine = Machine::from_environment();
   if (!machine) return complain(machine.error());
   machine->look();
-  const auto gpus = machine->select(request->ids);
+  auto gpus = machine->select(request->ids);
   if (!gpus) {
     std::fputs("No devices were found\n", stdout);
     return 6;
   }
   if (!request->query.empty()) return run_query(*machine, *request, *gpus, fault);
+  thin_out(*gpus, fault);
   if (const std::string words = refusal(*machine, *gpus, fault); !words.empty()) {
     answer(words, std::nullopt);
     return 15;

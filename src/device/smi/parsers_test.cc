@@ -59,6 +59,12 @@ TEST(Query, TakesOldNamesFromOldTools) {
   EXPECT_EQ(query.fields(), "index,uuid,power.draw,clocks.sm,clocks_throttle_reasons.active");
 }
 
+TEST(Query, WorksOutNoShareOfWhatItDoesNotAskFor) {
+  const Query query(R"("index" "uuid" "memory.used")");
+  EXPECT_EQ(query.fields(), "index,uuid,memory.used");
+  EXPECT_THAT(query.metrics(), testing::ElementsAre(Metric::kMemoryUsed));
+}
+
 TEST(Query, AsksForWhatEveryDriverHasWhenTheToolDoesNotSay) {
   for (const char* help : {"", "nvidia-smi: no help\n", "\"\"\"\" \"a b\""}) {
     EXPECT_EQ(Query(help).fields(),

@@ -106,7 +106,12 @@ Query::Query(std::string_view help) : fields_("index,uuid") {
     if (!blind && known.contains(row.field)) field = row.field;
     if (!field.empty()) ask(field, {row.metric, row.form, row.mask});
   }
-  metrics_.push_back(Metric::kMemoryUsagePercent);
+  const auto asks = [this](Metric metric) {
+    return std::ranges::find(metrics_, metric) != metrics_.end();
+  };
+  if (asks(Metric::kMemoryUsed) && asks(Metric::kMemoryTotal)) {
+    metrics_.push_back(Metric::kMemoryUsagePercent);
+  }
 }
 
 void Query::ask(std::string_view field, const Column& column) {

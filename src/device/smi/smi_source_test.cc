@@ -154,14 +154,15 @@ TEST_F(SmiSource, AllocatesNothingInASteadyTick) {
 }
 
 TEST_F(SmiSource, MarksAGpuThatVanishedAndAsksForAnOpenWhenOneCame) {
-  set("GPUSCOPE_SIM_GPUS", "3");
+  set("GPUSCOPE_SIM_GPUS", "4");
+  break_with("nvidia-smi=gpus:3");
   ASSERT_TRUE(open());
-  set("GPUSCOPE_SIM_GPUS", "2");
+  break_with("nvidia-smi=gpus:2");
   eventually([&] { return at(Metric::kTemperature, 2).absence == Absence::kGone; });
   EXPECT_TRUE(at(Metric::kTemperature, 0).present());
   EXPECT_TRUE(at(Metric::kMinorNumber, 2).present());
   EXPECT_FALSE(source_->lost());
-  set("GPUSCOPE_SIM_GPUS", "4");
+  break_with("");
   eventually([&] { return source_->lost(); });
   const auto inventory = source_->open();
   ASSERT_TRUE(inventory);
