@@ -32,8 +32,11 @@ base::Result<Snapshot> sample(const QueryCommand& command, base::Clock& clock) {
   return collect::sample_once(clock, collect::Options{}, std::move(*source));
 }
 
-// No GPU to ask is an answer that scripts read; a wrong option is not.
-bool is_about_gpus(base::ErrorKind kind) { return kind != base::ErrorKind::kInvalidArgument; }
+// No GPU to ask is an answer that scripts read; a wrong option is not, nor a recording that is not
+// there.
+bool is_about_gpus(const QueryCommand& command, base::ErrorKind kind) {
+  return kind != base::ErrorKind::kInvalidArgument && !command.flags.contains("replay");
+}
 
 }  // namespace
 
@@ -45,7 +48,7 @@ int run(const QueryCommand& command) {
   if (!snapshot) {
     std::cerr << "gpuscope: " << snapshot.error().message << '\n';
     status = 1;
-    if (!is_about_gpus(snapshot.error().kind)) return status;
+    if (!is_about_gpus(command, snapshot.error().kind)) return status;
     wire::append_no_gpus_document(document, command.query);
   } else {
     const std::size_t gpus = (*snapshot)->devices.size();

@@ -107,8 +107,9 @@ class Server {
   virtual Counters counters() const = 0;
   // How many listen to streams now.
   virtual std::size_t listeners() const = 0;
-  // Sends `message` to everybody who listens to `topic`, without waiting for any of them. Of one
-  // topic, numbers rise. The last share of the message may be dropped on the server's thread.
+  // Sends `message` to everybody who listens to `topic` and whose Stream::after is below `number`,
+  // without waiting for any of them. Any thread, in the order of its calls; the last share of the
+  // message may be dropped on the server's thread. After stop() it goes nowhere.
   virtual void publish(std::uint32_t topic, std::uint64_t number,
                        std::shared_ptr<const std::string> message) = 0;
 };
