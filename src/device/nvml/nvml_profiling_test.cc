@@ -82,20 +82,19 @@ TEST_F(NvmlSourceTest, ActivityThatIsNoNumberIsAbsent) {
 
 TEST_F(NvmlSourceTest, ActivityBeginsAnewAfterAnError) {
   fake_.gpm = true;
-  std::atomic<int> code{NVML_SUCCESS};
-  fake_.result = [&](std::string_view function, int /*device*/) {
-    return function == "nvmlGpmSampleGet" ? static_cast<nvmlReturn_t>(code.load()) : NVML_SUCCESS;
+  fake_.result = [this](std::string_view function, int /*device*/) {
+    return function == "nvmlGpmSampleGet" ? static_cast<nvmlReturn_t>(code_.load()) : NVML_SUCCESS;
   };
   ASSERT_TRUE(open());
   tick();
   tick();
-  code = NVML_ERROR_NO_PERMISSION;
+  code_ = NVML_ERROR_NO_PERMISSION;
   EXPECT_EQ(tick().at(Metric::kSmActivity), Reading::none(Absence::kDenied));
   EXPECT_TRUE(sample_.at(Metric::kTemperature).present());
-  code = NVML_SUCCESS;
+  code_ = NVML_SUCCESS;
   EXPECT_EQ(tick().at(Metric::kSmActivity), Reading::none(Absence::kNotYet));
   EXPECT_TRUE(tick().at(Metric::kSmActivity).present());
-  code = NVML_ERROR_NOT_SUPPORTED;
+  code_ = NVML_ERROR_NOT_SUPPORTED;
   tick();
   const int asked = fake_.count("nvmlGpmSampleGet");
   EXPECT_EQ(tick().at(Metric::kSmActivity), Reading::none(Absence::kUnsupported));

@@ -125,19 +125,19 @@ TEST_F(NvmlSourceTest, AsksOnceForWhatIsNotSupported) {
 }
 
 TEST_F(NvmlSourceTest, MapsErrorsAndAsksAgain) {
-  std::atomic<int> code{NVML_ERROR_NO_PERMISSION};
-  fake_.result = [&](std::string_view function, int /*device*/) {
-    return function == "nvmlDeviceGetTemperatureV" ? static_cast<nvmlReturn_t>(code.load())
+  code_ = NVML_ERROR_NO_PERMISSION;
+  fake_.result = [this](std::string_view function, int /*device*/) {
+    return function == "nvmlDeviceGetTemperatureV" ? static_cast<nvmlReturn_t>(code_.load())
                                                    : NVML_SUCCESS;
   };
   ASSERT_TRUE(open());
   EXPECT_EQ(tick().at(Metric::kTemperature).absence, Absence::kDenied);
-  code = NVML_ERROR_TIMEOUT;
+  code_ = NVML_ERROR_TIMEOUT;
   EXPECT_EQ(tick().at(Metric::kTemperature).absence, Absence::kTimedOut);
-  code = NVML_ERROR_UNKNOWN;
+  code_ = NVML_ERROR_UNKNOWN;
   EXPECT_EQ(tick().at(Metric::kTemperature).absence, Absence::kFailed);
   EXPECT_TRUE(sample_.at(Metric::kGpuUtilization).present());
-  code = NVML_SUCCESS;
+  code_ = NVML_SUCCESS;
   EXPECT_EQ(tick().at(Metric::kTemperature), Reading::of(560));
 }
 

@@ -111,14 +111,13 @@ TEST_F(NvmlSourceTest, KnowsWhatAGpuIs) {
 }
 
 TEST_F(NvmlSourceTest, NoticesALostGpuAndItsReturn) {
-  std::atomic<bool> lost{false};
-  fake_.result = [&](std::string_view function, int device) {
-    return lost && device == 0 && function != "nvmlShutdown" ? NVML_ERROR_GPU_IS_LOST
-                                                             : NVML_SUCCESS;
+  fake_.result = [this](std::string_view function, int device) {
+    return lost_ && device == 0 && function != "nvmlShutdown" ? NVML_ERROR_GPU_IS_LOST
+                                                              : NVML_SUCCESS;
   };
   ASSERT_TRUE(open());
   tick();
-  lost = true;
+  lost_ = true;
   tick();
   EXPECT_EQ(sample_.at(Metric::kTemperature).absence, Absence::kGone);
   EXPECT_EQ(sample_.at(Metric::kFanSpeed).absence, Absence::kGone);
@@ -128,7 +127,7 @@ TEST_F(NvmlSourceTest, NoticesALostGpuAndItsReturn) {
   EXPECT_EQ(calls_of_tick(), 1) << "looking for it is cheap";
   EXPECT_FALSE(source_->lost()) << "the driver is fine";
 
-  lost = false;
+  lost_ = false;
   int most = 0;
   for (int i = 0; i < 15; ++i) most = std::max(most, calls_of_tick());
   EXPECT_LE(most, 16);
@@ -143,10 +142,10 @@ TEST_F(NvmlSourceTest, NoticesALostGpuAndItsReturn) {
 }
 
 TEST_F(NvmlSourceTest, AGpuLostFromTheStartComesBackByItself) {
-  std::atomic<bool> lost{true};
+  lost_ = true;
   fake_.devices = 2;
-  fake_.result = [&](std::string_view function, int device) {
-    return lost && device == 0 && function == "nvmlDeviceGetHandleByIndex_v2"
+  fake_.result = [this](std::string_view function, int device) {
+    return lost_ && device == 0 && function == "nvmlDeviceGetHandleByIndex_v2"
                ? NVML_ERROR_GPU_IS_LOST
                : NVML_SUCCESS;
   };
@@ -156,7 +155,7 @@ TEST_F(NvmlSourceTest, AGpuLostFromTheStartComesBackByItself) {
   EXPECT_EQ((*inventory)->gpus[0].fact(Fact::kUuid).absence, Absence::kGone);
   EXPECT_EQ(tick().at(Metric::kTemperature).absence, Absence::kGone);
   EXPECT_FALSE(source_->lost());
-  lost = false;
+  lost_ = false;
   for (int i = 0; i < 12; ++i) tick();
   EXPECT_TRUE(source_->lost()) << "there is a GPU to be opened";
   inventory = open();

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <chrono>
 #include <filesystem>
 #include <fstream>
@@ -80,6 +81,10 @@ class NvmlSourceTest : public ::testing::Test {
   std::unique_ptr<model::Source> source_;
   base::WallTime time_ = kStart;
   model::DeviceSample sample_;
+  // For answers that change: the source's threads ask until it is destroyed, after a test's own
+  // variables.
+  std::atomic<bool> lost_{false};
+  std::atomic<int> code_{NVML_SUCCESS};
 };
 
 }  // namespace gpuscope::device::nvml
