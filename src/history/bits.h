@@ -1,0 +1,209 @@
+// Numbers in bits and bytes: what columns and ticks of the history are made of.
+#pragma once
+
+#include <algorithm>
+#include <bit>
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+namespace gpuscope::history {
+
+// Differences wrap round: any two numbers have one, and adding it gives the second back.
+constexpr std::int64_t wrapping_add(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
+}
+constexpr std::int64_t wrapping_sub(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
+}
+constexpr std::int64_t wrapping_mul(std::int64_t a, std::int64_t b) {
+  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
+}
+// 0, -1, 1, -2, … as 0, 1, 2, 3, …
+constexpr std::uint64_t fold(std::int64_t value) {
+  const auto wide = static_cast<std::uint64_t>(value);
+  return (wide << 1) ^ (std::uint64_t{0} - (wide >> 63));
+}
+constexpr std::int64_t unfold(std::uint64_t value) {
+  return static_cast<std::int64_t>((value >> 1) ^ (std::uint64_t{0} - (value & 1)));
+}
+
+inline void put_byte(std::string& out, std::uint8_t value) { out += static_cast<char>(value); }
+inline void put_varint(std::string& out, std::uint64_t value) {
+  for (; value >= 0x80; value >>= 7) put_byte(out, static_cast<std::uint8_t>(value | 0x80));
+  put_byte(out, static_cast<std::uint8_t>(value));
+}
+inline void put_signed(std::string& out, std::int64_t value) { put_varint(out, fold(value)); }
+
+// Reads what stands in `bytes`. What is not there, or over its limit, reads as 0, and from then on
+// everything does, with ok() false.
+class ByteReader {
+ public:
+  explicit ByteReader(std::string_view bytes = {}) : bytes_(bytes) {}
+
+  bool ok() const { return ok_; }
+  bool empty() const { return bytes_.empty(); }
+  std::size_t left() const { return bytes_.size(); }
+  void fail() {
+    ok_ = false;
+    bytes_ = {};
+  }
+  std::uint8_t byte() {
+    if (bytes_.empty()) {
+      fail();
+      return 0;
+    }
+    const auto value = static_cast<std::uint8_t>(bytes_.front());
+    bytes_.remove_prefix(1);
+    return value;
+  }
+  std::uint8_t byte_to(std::uint8_t last) {
+    const std::uint8_t value = byte();
+    if (value <= last) return value;
+    fail();
+    return 0;
+  }
+  std::uint64_t varint() {
+    std::uint64_t value = 0;
+    for (unsigned shift = 0; shift < 64; shift += 7) {
+      const std::uint64_t group = byte();
+      if (shift == 63 && group > 1) break;
+      value |= (group & 0x7F) << shift;
+      if (group < 0x80) return value;
+    }
+    fail();
+    return 0;
+  }
+  std::int64_t signed_number() { return unfold(varint()); }
+  std::size_t count(std::size_t limit) {
+    const std::uint64_t value = varint();
+    if (value <= limit) return static_cast<std::size_t>(value);
+    fail();
+    return 0;
+  }
+
+ private:
+  std::string_view bytes_;
+  bool ok_ = true;
+};
+
+// Appends bits to a string, highest first. The last byte is written by finish().
+class BitWriter {
+ public:
+  // The lowest `bits` (0 to 64) of `value`; those above must be 0.
+  void put(std::uint64_t value, unsigned bits) {
+    if (bits > 32) {
+      put_some(value >> 32, bits - 32);
+      put_some(value & 0xFFFFFFFFU, 32);
+    } else {
+      put_some(value, bits);
+    }
+  }
+  // Zeros, then a 1.
+  void put_unary(unsigned zeros) {
+    for (; zeros > 24; zeros -= 24) put_some(0, 24);
+    put_some(1, zeros + 1);
+  }
+  // A number from 1 on: its length in unary, then its bits without the highest.
+  void put_gamma(std::uint64_t value) {
+    const auto length = static_cast<unsigned>(std::bit_width(value));
+    put_unary(length - 1);
+    put(value & ~(std::uint64_t{1} << (length - 1)), length - 1);
+  }
+  // All bits so far, the last byte filled up with zeros. More can be put after it.
+  std::string finished() const {
+    std::string out = bytes_;
+    if (held_ > 0) put_byte(out, static_cast<std::uint8_t>(acc_ << (8 - held_)));
+    return out;
+  }
+  std::size_t capacity() const { return bytes_.capacity(); }
+
+ private:
+  void put_some(std::uint64_t value, unsigned bits) {
+    acc_ = (acc_ << bits) | value;
+    held_ += bits;
+    while (held_ >= 8) {
+      held_ -= 8;
+      put_byte(bytes_, static_cast<std::uint8_t>(acc_ >> held_));
+    }
+  }
+
+  std::string bytes_;
+  std::uint64_t acc_ = 0;
+  unsigned held_ = 0;  // bits of acc_ that are not in bytes_ yet: 0 to 7
+};
+
+// What a BitWriter wrote. Behind the end there are zeros, and ok() is false.
+class BitReader {
+ public:
+  explicit BitReader(std::string_view bytes) : bytes_(bytes) {}
+
+  std::uint64_t get(unsigned bits) {
+    if (bits == 0) return 0;
+    if (bits > 32) {
+      const std::uint64_t high = get(bits - 32);
+      return high << 32 | get(32);
+    }
+    fill();
+    const std::uint64_t value = acc_ >> (64 - bits);
+    drop(bits);
+    return value;
+  }
+  // Zeros up to the next 1, which is passed over; or `limit` of them (at most 56), without one.
+  unsigned unary(unsigned limit) {
+    fill();
+    const auto zeros = static_cast<unsigned>(std::countl_zero(acc_));
+    if (zeros >= limit) {
+      drop(limit);
+      return limit;
+    }
+    drop(zeros + 1);
+    return zeros;
+  }
+  std::uint64_t gamma() {
+    unsigned zeros = 0;
+    for (;;) {
+      const unsigned more = unary(32);
+      zeros += more;
+      if (more < 32) break;
+      if (zeros >= 64) {
+        spent_ = true;
+        return 1;
+      }
+    }
+    if (zeros > 63) {
+      spent_ = true;
+      return 1;
+    }
+    return std::uint64_t{1} << zeros | get(zeros);
+  }
+  bool ok() const { return !spent_; }
+
+ private:
+  void fill() {
+    while (held_ <= 56) {
+      if (next_ < bytes_.size()) {
+        acc_ |= std::uint64_t{static_cast<std::uint8_t>(bytes_[next_])} << (56 - held_);
+        ++next_;
+        real_ += 8;
+      }
+      held_ += 8;
+    }
+  }
+  void drop(unsigned bits) {
+    acc_ <<= bits;
+    held_ -= bits;
+    if (bits > real_) spent_ = true;
+    real_ -= std::min(real_, bits);
+  }
+
+  std::string_view bytes_;
+  std::size_t next_ = 0;
+  std::uint64_t acc_ = 0;
+  unsigned held_ = 0;  // bits in acc_, those behind the end among them
+  unsigned real_ = 0;  // of them, those that were in the bytes
+  bool spent_ = false;
+};
+
+}  // namespace gpuscope::history

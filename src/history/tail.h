@@ -1,0 +1,81 @@
+// The ticks of the open block, each as what changed since the one before: docs/formats/history.md,
+// "Tail".
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "history/bits.h"
+#include "history/layout.h"
+#include "model/reading.h"
+#include "model/snapshot.h"
+
+namespace gpuscope::history {
+
+// What a block is of.
+struct BlockHead {
+  std::uint64_t block = 0;          // rising
+  std::vector<std::uint32_t> gpus;  // by place: the numbers of the file's table of GPUs
+  Layout layout;
+};
+std::string encode_head(const BlockHead& head);
+// False when the bytes are none.
+bool decode_head(std::string_view bytes, BlockHead& out);
+
+// All readings of one tick.
+struct Machine {
+  struct Gpu {
+    std::vector<PartKey> parts;            // the GPU itself first; only ever appended to
+    std::vector<model::Reading> readings;  // of all parts, one row after the other
+  };
+  base::WallTime time{};
+  std::vector<Gpu> gpus;
+};
+
+// Keeps the last tick, and writes the next as its difference. Parts that are not there any more
+// have readings that are gone.
+class TailEncoder {
+ public:
+  explicit TailEncoder(const BlockHead& head);
+  // Goes on where the tail that was read ends.
+  TailEncoder(const BlockHead& head, Machine last);
+
+  // Appends one tick to `out`. The snapshot has as many devices as the block has GPUs.
+  void append(const model::Snapshot& snapshot, std::string& out);
+  const Machine& machine() const { return machine_; }
+
+ private:
+  void lay_out(const model::DeviceSample& device, const model::Verdict* verdict,
+               Machine::Gpu& known, std::size_t& had_parts);
+
+  Layout layout_;
+  Machine machine_;
+  std::vector<model::Reading> next_;  // of the GPU that is being written
+};
+
+class TailDecoder {
+ public:
+  explicit TailDecoder(const BlockHead& head);
+
+  // Goes on with these bytes; they outlive what is read from them.
+  void feed(std::string_view bytes) { in_ = ByteReader(bytes); }
+  // The next tick is in machine(). False at the end, or when what follows is no tick: then
+  // failed().
+  bool next();
+  bool failed() const { return failed_; }
+  const Machine& machine() const { return machine_; }
+
+ private:
+  bool read_gpu(Machine::Gpu& gpu);
+
+  Layout layout_;
+  Machine machine_;
+  ByteReader in_;
+  bool failed_ = false;
+};
+
+}  // namespace gpuscope::history
