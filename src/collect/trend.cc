@@ -29,6 +29,41 @@ bool answered(const model::DeviceSample& device) {
   return absence != Absence::kGone && absence != Absence::kTimedOut && absence != Absence::kNotYet;
 }
 
+std::int64_t per_second(std::int64_t amount, std::int64_t milliseconds) {
+  return amount / milliseconds * 1000 + amount % milliseconds * 1000 / milliseconds;
+}
+
+// A counter that is read less often than every tick, and what it grows by in a second.
+class Flow {
+ public:
+  Reading follow(const Reading& total, base::SteadyTime now);
+
+ private:
+  Reading total_;          // the last one with a value
+  base::SteadyTime at_{};  // when it last changed
+  Reading rate_;
+};
+
+Reading Flow::follow(const Reading& total, base::SteadyTime now) {
+  if (!total.present()) return total;
+  // A counter that fell has begun anew.
+  if (!total_.present() || total.value < total_.value) {
+    *this = {};
+    total_ = total;
+    at_ = now;
+  } else if (total.value > total_.value) {
+    const std::int64_t milliseconds = (now - at_) / std::chrono::milliseconds{1};
+    if (milliseconds <= 0) return rate_;
+    rate_ = Reading::of(per_second(total.value - total_.value, milliseconds));
+    total_ = total;
+    at_ = now;
+  } else if (now - at_ >= model::kLinkQuiet) {
+    rate_ = Reading::of(0);
+    at_ = now - model::kLinkQuiet;  // the next change is of the time since, at most
+  }
+  return rate_;
+}
+
 std::int64_t recent_step(base::SteadyTime now) {
   return now.time_since_epoch() / RecentCount::kStep;
 }
@@ -90,6 +125,8 @@ class Trends::Gpu {
   };
 
   void fill_rates(model::DeviceSample& device, base::SteadyTime now);
+  void fill_link_rates(const model::DeviceSample& device, base::SteadyTime now,
+                       model::GpuTrend& out);
   void fill_busy(model::DeviceSample& device, nanoseconds elapsed);
   void take_events(const model::DeviceSample& device, base::WallTime time, std::int64_t step);
   void count_xid(std::uint64_t code, std::int64_t step, std::int64_t age);
@@ -111,6 +148,7 @@ class Trends::Gpu {
     base::SteadyTime at{};
   };
   std::array<Total, 2> nvlink_{};  // sent, received
+  std::vector<std::array<Flow, 2>> links_;
 
   std::uint64_t xid_last_ = 0;
   std::uint64_t xid_errors_ = 0;
@@ -125,6 +163,7 @@ void Trends::Gpu::follow(model::DeviceSample& device, base::WallTime time, base:
                          nanoseconds elapsed, nanoseconds window, model::GpuTrend& out) {
   const std::int64_t recent = recent_step(now);
   fill_rates(device, now);
+  fill_link_rates(device, now, out);
   fill_busy(device, elapsed);
   take_events(device, time, recent);
   device.at(Metric::kXidLast) = Reading::of(static_cast<std::int64_t>(xid_last_));
@@ -165,12 +204,24 @@ void Trends::Gpu::fill_rates(model::DeviceSample& device, base::SteadyTime now) 
     // A counter that fell has begun anew.
     const bool known =
         before.reading.present() && milliseconds > 0 && total.value >= before.reading.value;
-    rate =
-        known
-            ? Reading::of((total.value - before.reading.value) / milliseconds * 1000 +
-                          (total.value - before.reading.value) % milliseconds * 1000 / milliseconds)
-            : Reading::none(Absence::kNotYet);
+    rate = known ? Reading::of(per_second(total.value - before.reading.value, milliseconds))
+                 : Reading::none(Absence::kNotYet);
     before = {total, now};
+  }
+}
+
+void Trends::Gpu::fill_link_rates(const model::DeviceSample& device, base::SteadyTime now,
+                                  model::GpuTrend& out) {
+  out.link_rates.resize(device.links.size());
+  // A GPU that does not answer has none for a while; its counters go on.
+  if (links_.size() < device.links.size()) links_.resize(device.links.size());
+  for (std::size_t i = 0; i < device.links.size(); ++i) {
+    const model::LinkRow& link = device.links[i];
+    const Reading sent = links_[i][0].follow(link[model::column(Metric::kLinkTx)], now);
+    const Reading received = links_[i][1].follow(link[model::column(Metric::kLinkRx)], now);
+    out.link_rates[i] = !sent.present()       ? sent
+                        : !received.present() ? received
+                                              : Reading::of(sent.value + received.value);
   }
 }
 

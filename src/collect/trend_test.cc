@@ -194,6 +194,48 @@ TEST_F(TrendsTest, NvlinkRatesComeFromTheTotals) {
   EXPECT_TRUE(window(Metric::kNvlinkTxRate).present);
 }
 
+// A source reads them every few seconds: between two readings a rate holds.
+TEST_F(TrendsTest, LinkRatesGoFromChangeToChange) {
+  const auto set_link = [&](std::int64_t sent, std::int64_t received) {
+    device().links.resize(2);
+    device().links[1][model::column(Metric::kLinkTx)] = Reading::of(sent);
+    device().links[1][model::column(Metric::kLinkRx)] = Reading::of(received);
+  };
+  const auto rate = [&] { return snapshot_.trends[0].link_rates.at(1); };
+  set_link(1000, 50);
+  tick();
+  EXPECT_EQ(rate(), Reading::none(Absence::kNotYet));
+  for (int i = 0; i < 4; ++i) tick();
+  EXPECT_EQ(rate(), Reading::none(Absence::kNotYet));
+  set_link(6000, 10'050);  // after five seconds
+  tick();
+  EXPECT_EQ(rate(), Reading::of(1000 + 2000));
+  for (int i = 0; i < 14; ++i) tick();
+  EXPECT_EQ(rate(), Reading::of(3000));
+  tick();
+  EXPECT_EQ(rate(), Reading::of(0));
+  // It moves again after a minute: nobody knows since when, but not for longer than was seen.
+  for (int i = 0; i < 60; ++i) tick();
+  set_link(6000 + 16'000, 10'050);
+  tick();
+  EXPECT_EQ(rate(), Reading::of(1000));
+  // A GPU that is silent has no links; what they carried meanwhile is of all that time.
+  device().links.clear();
+  tick(seconds{90});
+  EXPECT_TRUE(snapshot_.trends[0].link_rates.empty());
+  set_link(22'000 + 100'000, 10'050 + 200'000);
+  tick(seconds{10});
+  EXPECT_EQ(rate(), Reading::of(1000 + 200'000 / 115));
+  set_link(5, 5);  // it began anew
+  tick();
+  EXPECT_EQ(rate(), Reading::none(Absence::kNotYet));
+  set_link(1005, 1005);
+  device().links[1][model::column(Metric::kLinkRx)] = Reading::none(Absence::kDenied);
+  tick();
+  EXPECT_EQ(rate(), Reading::none(Absence::kDenied));
+  EXPECT_FALSE(snapshot_.trends[0].link_rates.at(0).present());
+}
+
 TEST_F(TrendsTest, CountsXids) {
   tick();
   EXPECT_EQ(value(Metric::kXidLast), 0);

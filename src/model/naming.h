@@ -58,10 +58,12 @@ enum class FamilySource : std::uint8_t {
   kReading,        // the metric's reading: one series per GPU, fan, link, MIG instance or process
   kLinkSum,        // a metric of links, summed up over the links of a GPU
   kLinkBandwidth,  // kNvlinkTxRate and kNvlinkRxRate together, in DCGM's MB/s of 1024000 bytes
+  kLaneBandwidth,  // GpuTrend::link_rates of one link, in the same unit
   kClockEvents,    // kClockEventIdle … kClockEventDisplayClocks as NVML's mask of reasons
   kXidLast,        // kXidLast, with code and text as labels
   kXidsRecent,     // one series per XID: how often it came within kRecent
   kClocksRecent,   // one series per reason: how often it began to hold the clocks within kRecent
+  kHealthWatches,  // one series per watch of DCGM's: what the verdicts say of it
   kWindowMin,      // of the metric, which is one of kMovingMetrics
   kWindowMean,
   kWindowMax,
@@ -87,6 +89,7 @@ struct MetricsFamily {
   std::int8_t decimal_shift = 0;
   // The same of a MIG instance: where a GPU has instances, each has a series and the GPU has none.
   std::optional<Metric> of_instance{};
+  std::uint8_t link = 0;  // of kLaneBandwidth
 };
 
 // DCGM's families, in the order of dcgm-exporter's own list.

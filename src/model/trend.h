@@ -10,6 +10,7 @@
 
 #include "base/clock.h"
 #include "model/catalog.h"
+#include "model/reading.h"
 
 namespace gpuscope::model {
 
@@ -62,6 +63,9 @@ inline constexpr std::size_t kClockEventCount =
     column(Metric::kClockEventDisplayClocks) - column(Metric::kClockEventIdle) + 1;
 // What is recent, for XIDs and clock events: 5 minutes.
 inline constexpr std::chrono::milliseconds kRecent{300'000};
+// An NVLink's counters that stand still for so long carry nothing; sources read them every few
+// seconds.
+inline constexpr std::chrono::milliseconds kLinkQuiet{15'000};
 
 struct XidCount {
   std::uint64_t code = 0;
@@ -76,6 +80,9 @@ struct GpuTrend {
   // How often each reason began to hold the clocks.
   std::array<std::uint32_t, kClockEventCount> clock_events_recent{};  // within kRecent
   std::array<std::uint64_t, kClockEventCount> clock_events_total{};
+  // What each NVLink sends and receives together, in bytes per second: the mean between the last
+  // two changes of each of its counters; 0 after kLinkQuiet without one.
+  std::vector<Reading> link_rates;
   std::vector<XidCount> xids;  // every XID seen, by code; the first 64 different ones
   // It answered in this tick: neither lost nor too late.
   bool present = false;

@@ -62,6 +62,8 @@ Page our_page(const MetricsOptions& options) {
     snapshot.devices[gpu].links.resize(1);
     snapshot.devices[gpu].links[0].fill(model::Reading::of(1));
     snapshot.trends[gpu].xids = {{79, 1, 1}};
+    snapshot.trends[gpu].link_rates = {model::Reading::of(1)};
+    snapshot.verdicts[gpu].overall = model::Health::kHealthy;
   }
   model::MigInstance& instance = snapshot.devices[1].mig_instances.emplace_back();
   instance.profile = "1g.10gb";

@@ -8,6 +8,7 @@
 #include "model/trend.h"
 #include "wire/label_value.h"
 #include "wire/metrics_header.h"
+#include "wire/metrics_health.h"
 #include "wire/metrics_labels.h"
 #include "wire/metrics_xid.h"
 #include "wire/prometheus_text.h"
@@ -48,6 +49,7 @@ struct MetricsText::Family {
   Entity entity = Entity::kGpu;
   std::size_t column = 0;  // of `entity`; of a window: its place among kMovingMetrics
   std::size_t of_instance = kNoColumn;
+  std::size_t link = 0;  // of a lane
   int binary_shift = 0;
   int decimals = 0;
   std::int64_t factor = 1;
@@ -81,10 +83,12 @@ class MetricsText::Page {
   void per_process(const Family& family);
   void link_sums(const Family& family);
   void link_bandwidth(const Family& family);
+  void lane_bandwidth(const Family& family);
   void clock_events(const Family& family);
   void xid_last(const Family& family);
   void xids_recent(const Family& family);
   void clocks_recent(const Family& family);
+  void health_watches(const Family& family);
 
   void xid_totals();
   void clock_totals();
@@ -183,6 +187,8 @@ void MetricsText::Page::write(const Family& family) {
       return link_sums(family);
     case FamilySource::kLinkBandwidth:
       return link_bandwidth(family);
+    case FamilySource::kLaneBandwidth:
+      return lane_bandwidth(family);
     case FamilySource::kClockEvents:
       return clock_events(family);
     case FamilySource::kXidLast:
@@ -191,6 +197,8 @@ void MetricsText::Page::write(const Family& family) {
       return xids_recent(family);
     case FamilySource::kClocksRecent:
       return clocks_recent(family);
+    case FamilySource::kHealthWatches:
+      return health_watches(family);
     case FamilySource::kWindowMin:
       return per_window(family, &model::Window::min);
     case FamilySource::kWindowMean:
@@ -247,6 +255,15 @@ void MetricsText::Page::link_bandwidth(const Family& family) {
   });
 }
 
+void MetricsText::Page::lane_bandwidth(const Family& family) {
+  if (!followed()) return;
+  per_gpu(family, [&](std::size_t gpu) {
+    const std::vector<Reading>& rates = snapshot_.trends[gpu].link_rates;
+    if (family.link >= rates.size() || !rates[family.link].present()) return Reading{};
+    return Reading::of(rates[family.link].value / kDcgmMegabyte);
+  });
+}
+
 void MetricsText::Page::clock_events(const Family& family) {
   // NVML's bits, in the order of the catalogue's flags.
   constexpr std::array<std::int64_t, model::kClockEventCount> kBits{0x1,  0x2,  0x4,  0x8,  0x10,
@@ -294,6 +311,22 @@ void MetricsText::Page::clocks_recent(const Family& family) {
       label("clock_event", names[i]);
       label("window_size_in_ms", static_cast<std::uint64_t>(model::kRecent.count()));
       end(snapshot_.trends[gpu].clock_events_recent[i]);
+    }
+  }
+}
+
+void MetricsText::Page::health_watches(const Family& family) {
+  const auto rules = snapshot_.inventory ? snapshot_.inventory->rules : model::RuleSet::kHardware;
+  const auto names = health_watch_names();
+  for (std::size_t gpu = 0; gpu < std::min(gpus(), snapshot_.verdicts.size()); ++gpu) {
+    const WatchResults results =
+        watch_results(rules, snapshot_.devices[gpu], snapshot_.verdicts[gpu]);
+    for (std::size_t watch = 0; watch < results.size(); ++watch) {
+      if (!results[watch].judged()) continue;
+      begin(family.sample_name(), labels_.identity(gpu)).append(tail(family, gpu));
+      label("health_watch", names[watch]);
+      label("health_error_code", results[watch].code);
+      end(results[watch].value);
     }
   }
 }
@@ -548,6 +581,7 @@ void MetricsText::add_families(const model::MetricsFamily& row, std::string_view
                          row.source == FamilySource::kWindowMean ||
                          row.source == FamilySource::kWindowMax;
   family.column = is_window ? place_among_moving(row.metric) : model::column(row.metric);
+  family.link = row.link;
   if (row.of_instance) family.of_instance = model::column(*row.of_instance);
   if (row.source == FamilySource::kReading || is_window) {
     family.binary_shift = row.binary_shift;

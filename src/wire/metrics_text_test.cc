@@ -75,11 +75,14 @@ model::Snapshot full_snapshot() {
     trend.clock_events_recent[2] = 3;
     trend.clock_events_total[2] = 7;
     trend.xids = {{13, 0, 2}, {79, 1, 1}};
+    // One in 1024000 bytes per second, one that is not known, and none behind them.
+    trend.link_rates = {Reading::of(20'480'000), Reading::none(model::Absence::kNotYet)};
     trend.present = true;
     trend.last_seen = snapshot.time;
   }
   snapshot.trends[1].present = false;
   snapshot.trends[1].windows.fill({});
+  snapshot.trends[1].link_rates.clear();
   return snapshot;
 }
 
@@ -153,7 +156,8 @@ TEST(MetricsText, HasDcgmsNamesLabelsAndUnits) {
            {"DCGM_FI_PROF_PIPE_TENSOR_ACTIVE", "0.1234"},        // 0 to 1
            {"DCGM_FI_DEV_POWER_VIOLATION", "2000000"},           // ns
            {"DCGM_FI_DEV_NVLINK_BANDWIDTH_TOTAL", "200000"},     // MB/s of 1024000 bytes
-           {"DCGM_FI_PROF_NVLINK_TX_BYTES", "201000000000"},     // bytes per second
+           {"DCGM_FI_DEV_NVLINK_BANDWIDTH_L0", "20"},
+           {"DCGM_FI_PROF_NVLINK_TX_BYTES", "201000000000"},  // bytes per second
            {"DCGM_FI_DEV_NVLINK_CRC_FLIT_ERROR_COUNT_TOTAL", "10"}}) {
     EXPECT_THAT(page, HasSubstr(line(family, value)));
   }
@@ -171,6 +175,54 @@ TEST(MetricsText, HasDcgmsNamesLabelsAndUnits) {
   EXPECT_THAT(page,
               HasSubstr(line("DCGM_EXP_CLOCK_EVENTS_COUNT", "3",
                              tail + R"(,clock_event="power_cap",window_size_in_ms="300000")")));
+}
+
+// A link without a rate, and one that is not there, has no series; the labels are the GPU's.
+TEST(MetricsText, HasTheLanesThatAListNames) {
+  CounterList list;
+  for (const char* const lane : {"0", "1", "2"}) {
+    list.counters.push_back(
+        {std::string("DCGM_FI_DEV_NVLINK_BANDWIDTH_L") + lane, false, true, ""});
+  }
+  MetricsOptions options = options_with(list);
+  options.names = model::DcgmNames::kBoth;
+  const model::Snapshot snapshot = full_snapshot();
+  const std::string page = render(snapshot, options);
+  const std::string host = R"(,Hostname="node-1")";
+  EXPECT_THAT(page, HasSubstr(line("DCGM_FI_DEV_NVLINK_BANDWIDTH_L0", "20", host)));
+  EXPECT_THAT(page, HasSubstr(line("DCGM_FI_DEV_NVLINK_THROUGHPUT_L0", "20", host)));
+  EXPECT_EQ(lines_with(page, "DCGM_FI_DEV_NVLINK_BANDWIDTH_L").size(), 1U);
+  EXPECT_THAT(page, HasSubstr("# TYPE DCGM_FI_DEV_NVLINK_BANDWIDTH_L2 counter\n"));
+  // Without a list there is the first one alone.
+  const std::string plain = render(snapshot);
+  EXPECT_THAT(plain, HasSubstr("# TYPE DCGM_FI_DEV_NVLINK_BANDWIDTH_L0 counter\n"));
+  EXPECT_THAT(plain, Not(HasSubstr("DCGM_FI_DEV_NVLINK_BANDWIDTH_L1")));
+}
+
+TEST(MetricsText, HasTheResultOfEachHealthWatch) {
+  model::Snapshot snapshot = full_snapshot();
+  const auto series = [](std::string_view watch, std::string_view code, std::string_view value) {
+    std::string further(kTail0);
+    further.append(",health_watch=\"").append(watch);
+    further.append("\",health_error_code=\"").append(code).append("\"");
+    return line("DCGM_EXP_GPU_HEALTH_STATUS", value, further);
+  };
+  // The second GPU has no verdict.
+  EXPECT_EQ(lines_with(render(snapshot), "DCGM_EXP_GPU_HEALTH_STATUS{").size(), 5U);
+  EXPECT_THAT(render(snapshot), HasSubstr(series("MEM", "DCGM_FR_OK", "0")));
+  EXPECT_THAT(render(snapshot), Not(HasSubstr("health_watch=\"PCIE\"")));
+  snapshot.devices[0].source_verdict = {model::Health::kWarning, "PCIe system: replays"};
+  model::Finding finding;
+  finding.rule = "ecc_uncorrected";
+  finding.component = "Memory";
+  finding.severity = model::Health::kCritical;
+  snapshot.verdicts[0].add(finding);
+  snapshot.verdicts[0].overall = model::Health::kCritical;
+  const std::string page = render(snapshot);
+  EXPECT_EQ(lines_with(page, "DCGM_EXP_GPU_HEALTH_STATUS{").size(), 11U);
+  EXPECT_THAT(page, HasSubstr(series("PCIE", "DCGM_FR_UNKNOWN", "10")));
+  EXPECT_THAT(page, HasSubstr(series("MEM", "DCGM_FR_VOLATILE_DBE_DETECTED", "20")));
+  EXPECT_THAT(page, HasSubstr(series("DRIVER", "DCGM_FR_OK", "0")));
 }
 
 TEST(MetricsText, HasOursInBaseUnits) {

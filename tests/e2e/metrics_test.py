@@ -89,6 +89,23 @@ class Answers(unittest.TestCase):
             self.assertIn("Accept", packed.headers["Vary"])
             self.assertTrue(gzip.decompress(packed.body).endswith(b"# EOF\n"))
 
+    def test_have_the_traffic_of_each_link(self):
+        lane = re.compile(r'^DCGM_FI_DEV_NVLINK_BANDWIDTH_L0\{gpu="\d".* (\S+)$', re.MULTILINE)
+        with harness.Agent("--method", "sim", "--interval", "100ms", "--sim-gpus", "8", "--sim-scenario",
+                           "training") as agent:
+            harness.wait_for(lambda: any(float(rate) > 0 for rate in lane.findall(page(agent).text)),
+                             "traffic over the first link")
+            self.assertEqual(len(lane.findall(page(agent).text)), 8)
+
+    def test_say_which_health_watch_a_lost_gpu_fails(self):
+        with harness.Agent(*arguments("four-fallen-off-bus")) as agent:
+            settled(agent)
+            failed = [line for line in page(agent).text.splitlines()
+                      if line.startswith("DCGM_EXP_GPU_HEALTH_STATUS{") and not line.endswith(" 0")]
+            self.assertEqual(len(failed), 1, failed)
+            self.assertIn(',health_watch="ALL",health_error_code="DCGM_FR_FALLEN_OFF_BUS",', failed[0])
+            self.assertTrue(failed[0].endswith(" 20"), failed[0])
+
     def test_are_of_one_method(self):
         with harness.Agent(*arguments("three-default")) as agent:
             self.assertEqual(agent.get("/metrics?method=sim").status, 200)
@@ -114,7 +131,8 @@ class Settings(unittest.TestCase):
         with tempfile.TemporaryDirectory() as folder:
             path = pathlib.Path(folder) / "counters.csv"
             path.write_text("# Format,,\nDCGM_FI_DEV_GPU_TEMP , gauge, Their own help (in C).\n"
-                            "DCGM_FI_DEV_NO_SUCH, gauge, x\nDCGM_FI_DEV_SERIAL, label, Serial\n")
+                            "DCGM_FI_DEV_NO_SUCH, gauge, x\nDCGM_FI_DEV_SERIAL, label, Serial\n"
+                            "DCGM_EXP_P2P_STATUS, gauge, x\n")
             with harness.Agent(*arguments("three-default"), "--dcgm-counters", str(path)) as agent:
                 text = page(agent).text
                 self.assertEqual({name for name in names(text) if name.startswith("DCGM")},
@@ -123,6 +141,7 @@ class Settings(unittest.TestCase):
                 self.assertIn(',Hostname="node-1",DCGM_FI_DEV_SERIAL="SIM123456",simulated="true"} 45.6\n', text)
                 self.assertIn("gpuscope_gpu_busy_seconds_total{", text)
                 self.assertIn(f"{path}:3: 'DCGM_FI_DEV_NO_SUCH' is no field that this agent has", agent.log)
+                self.assertIn(f"{path}:5: 'DCGM_EXP_P2P_STATUS' is not served", agent.log)
 
     def test_refuse_a_list_that_cannot_be_read(self):
         with tempfile.TemporaryDirectory() as folder:
