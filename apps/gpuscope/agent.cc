@@ -119,7 +119,7 @@ base::Result<Recorder> make_recorder(const config::AgentSettings& settings, base
 wire::AgentHealth agent_health(const config::AgentSettings& settings, const Reload& reload,
                                const Recorder& recorder) {
   wire::AgentHealth health{.settings = reload.health(), .recording = std::nullopt};
-  if (!recorder) return health;
+  if (!recorder || !settings.record) return health;
   const device::replay::RecorderStatus status = recorder->status();
   health.recording = wire::RecordingHealth{.file = *settings.record,
                                            .error = status.failing ? status.error.message : "",

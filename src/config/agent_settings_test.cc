@@ -101,13 +101,16 @@ TEST(AgentSettings, ReplayWhereARecordingIsNamed) {
   const auto settings = load({{"replay", "/r"}, {"replay-speed", "2.5"}, {"replay-loop", "on"}});
   ASSERT_TRUE(settings) << settings.error().message;
   EXPECT_EQ(settings->method, "replay");
-  ASSERT_TRUE(settings->replay);
-  EXPECT_EQ(settings->replay->path, "/r");
-  EXPECT_EQ(settings->replay->speed, 2.5);
-  EXPECT_TRUE(settings->replay->loop);
-  EXPECT_FALSE(settings->replay->from_end);
-  EXPECT_EQ(load({{"replay", "/r"}, {"replay-speed", "max"}})->replay->speed, std::nullopt);
-  EXPECT_EQ(load({{"replay", "/r"}})->replay->speed, 1.0);
+  const auto replay_of = [](const AgentSettings& of) {
+    return of.replay.value_or(device::replay::Options{});
+  };
+  const device::replay::Options replay = replay_of(*settings);
+  EXPECT_EQ(replay.path, "/r");
+  EXPECT_EQ(replay.speed, 2.5);
+  EXPECT_TRUE(replay.loop);
+  EXPECT_FALSE(replay.from_end);
+  EXPECT_EQ(replay_of(*load({{"replay", "/r"}, {"replay-speed", "max"}})).speed, std::nullopt);
+  EXPECT_EQ(replay_of(*load({{"replay", "/r"}})).speed, 1.0);
   EXPECT_EQ(load({{"replay", "/r"}, {"method", "sim"}})->method, "sim");
   EXPECT_EQ(load({{"method", "replay"}}).error().message,
             "cannot replay GPUs: no recording is named; give --replay FILE");

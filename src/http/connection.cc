@@ -231,6 +231,7 @@ bool Connection::transmit() {
 }
 
 void Connection::begin_stream() {
+  stream_ = response_.stream.value_or(Stream{});
   count(context_.counters.streams);
   context_.listeners = context_.listeners + 1;
   error_code ignored;
@@ -257,8 +258,8 @@ void Connection::watch_peer() {
 }
 
 void Connection::offer(const Published& message) {
-  if (state_ != State::kStreaming || response_.stream->topic != message.topic ||
-      message.number <= response_.stream->after) {
+  if (state_ != State::kStreaming || stream_.topic != message.topic ||
+      message.number <= stream_.after) {
     return;
   }
   const Options& limits = context_.options;

@@ -125,6 +125,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
   std::string head_;
   std::size_t sent_ = 0;  // of head_ and the body after it
   std::size_t total_ = 0;
+  Stream stream_;
   // Of a stream: what has not been sent, sent_ counting into the first of it.
   std::deque<std::shared_ptr<const std::string>> unsent_;
   std::size_t unsent_bytes_ = 0;  // of all in unsent_, sent parts included

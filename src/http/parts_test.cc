@@ -233,42 +233,46 @@ TEST_P(RequestParserRefuses, WithTheRightStatus) {
   }
 }
 
-const std::string kHost = "Host: x\r\n";
+const std::string host_field = "Host: x\r\n";
 
 INSTANTIATE_TEST_SUITE_P(
     All, RequestParserRefuses,
     testing::Values(
         Refusal{"Garbage", "\x16\x03\x01\x02\x01\x01", 400},
         Refusal{"TwoSpaces", "GET  / HTTP/1.1\r\n\r\n", 400},
-        Refusal{"BlankInTarget", "GET /a b HTTP/1.1\r\n" + kHost + "\r\n", 400},
+        Refusal{"BlankInTarget", "GET /a b HTTP/1.1\r\n" + host_field + "\r\n", 400},
         Refusal{"BadField", "GET / HTTP/1.1\r\nno colon\r\n\r\n", 400},
         Refusal{"NoHost", "GET / HTTP/1.1\r\n\r\n", 400},
-        Refusal{"TwoHosts", "GET / HTTP/1.1\r\n" + kHost + kHost + "\r\n", 400},
+        Refusal{"TwoHosts", "GET / HTTP/1.1\r\n" + host_field + host_field + "\r\n", 400},
         Refusal{"Http2", "PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n", 505},
         Refusal{"Http09", "GET / HTTP/0.9\r\n\r\n", 505},
-        Refusal{"Expect", "GET / HTTP/1.1\r\n" + kHost + "Expect: magic\r\n\r\n", 417},
+        Refusal{"Expect", "GET / HTTP/1.1\r\n" + host_field + "Expect: magic\r\n\r\n", 417},
         Refusal{"LongTarget", "GET /" + std::string(300, 'a') + " HTTP/1.1\r\n", 431},
         Refusal{"LongField", "GET / HTTP/1.1\r\nA: " + std::string(300, 'a') + "\r\n\r\n", 431},
-        Refusal{"LongBody", "POST / HTTP/1.1\r\n" + kHost + "Content-Length: 65\r\n\r\n", 413},
+        Refusal{"LongBody", "POST / HTTP/1.1\r\n" + host_field + "Content-Length: 65\r\n\r\n", 413},
         Refusal{"LongChunk",
-                "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: chunked\r\n\r\n41\r\na", 413},
+                "POST / HTTP/1.1\r\n" + host_field + "Transfer-Encoding: chunked\r\n\r\n41\r\na",
+                413},
         Refusal{"LongChunkHead",
-                "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: chunked\r\n\r\n1;" +
+                "POST / HTTP/1.1\r\n" + host_field + "Transfer-Encoding: chunked\r\n\r\n1;" +
                     std::string(300, 'a'),
                 400},
         Refusal{"BadChunk",
-                "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: chunked\r\n\r\nxyz\r\n", 400},
-        Refusal{"TwoLengths",
-                "POST / HTTP/1.1\r\n" + kHost + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+                "POST / HTTP/1.1\r\n" + host_field + "Transfer-Encoding: chunked\r\n\r\nxyz\r\n",
                 400},
+        Refusal{
+            "TwoLengths",
+            "POST / HTTP/1.1\r\n" + host_field + "Content-Length: 1\r\nContent-Length: 2\r\n\r\n",
+            400},
         Refusal{"LengthAndChunks",
-                "POST / HTTP/1.1\r\n" + kHost +
+                "POST / HTTP/1.1\r\n" + host_field +
                     "Content-Length: 1\r\nTransfer-Encoding: chunked\r\n\r\n",
                 400},
         Refusal{"OtherCoding",
-                "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: gzip, chunked\r\n\r\n", 501},
+                "POST / HTTP/1.1\r\n" + host_field + "Transfer-Encoding: gzip, chunked\r\n\r\n",
+                501},
         Refusal{"HiddenCoding",
-                "POST / HTTP/1.1\r\n" + kHost + "Transfer-Encoding: xchunked\r\n\r\n", 501},
+                "POST / HTTP/1.1\r\n" + host_field + "Transfer-Encoding: xchunked\r\n\r\n", 501},
         Refusal{"OldChunks", "POST / HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n", 400}),
     [](const auto& param_info) { return param_info.param.name; });
 

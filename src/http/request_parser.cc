@@ -174,8 +174,8 @@ void RequestParser::step(std::string_view bytes, std::size_t& used) {
       header_bytes_ += n;
       if (header_bytes_ + left >= max_header_bytes_) fail_header_limit();
     }
-  } else if (fields_->rejection) {
-    fail(fields_->rejection->status, fields_->rejection->detail);
+  } else if (const auto& rejection = fields_->rejection) {
+    fail(rejection->status, rejection->detail);
   } else if (ec == error::header_limit) {
     fail_header_limit();
   } else if (ec == error::body_limit) {

@@ -156,11 +156,11 @@ std::string http_date(base::WallTime time) {
   const std::chrono::hh_mm_ss clock{std::chrono::floor<std::chrono::seconds>(time - day)};
   std::string out;
   out.reserve(29);
-  out += kDays.substr(3 * std::chrono::weekday{day}.c_encoding(), 3);
+  out += kDays.substr(std::size_t{3} * std::chrono::weekday{day}.c_encoding(), 3);
   out += ", ";
   append_two_digits(out, static_cast<unsigned>(date.day()));
   out += ' ';
-  out += kMonths.substr(3 * (static_cast<unsigned>(date.month()) - 1), 3);
+  out += kMonths.substr(std::size_t{3} * (static_cast<unsigned>(date.month()) - 1), 3);
   out += ' ';
   append_two_digits(out, static_cast<int>(date.year()) / 100);
   append_two_digits(out, static_cast<int>(date.year()) % 100);

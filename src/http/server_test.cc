@@ -23,7 +23,8 @@ using testing::StartsWith;
 std::optional<Response> echo(const Request& request) {
   std::string text{request.method};
   for (const std::string& segment : request.path) text += "|" + segment;
-  for (const auto& [name, value] : request.query) text += "?" + name + "=" + value;
+  for (const auto& [name, value] : request.query)
+    text.append("?").append(name).append("=").append(value);
   text += request.accepts_gzip ? " gzip" : "";
   text += request.from_loopback ? " loopback" : "";
   text += request.body.empty() ? "" : " " + std::string(request.body);
@@ -155,7 +156,7 @@ TEST(Server, AnswersAHugeHeaderBeforeItsEnd) {
   Client client(server->port());
   std::thread reader([&] { EXPECT_EQ(client.read().status, 431); });
   client.send("GET / HTTP/1.1\r\nA: ");
-  const std::string megabyte(1024 * 1024, 'a');
+  const std::string megabyte(std::size_t{1} << 20, 'a');
   for (int i = 0; i < 10 && client.send(megabyte); ++i) {
   }
   reader.join();
@@ -257,6 +258,7 @@ TEST(Server, TellsOnlySomeOfACrowd) {
   Client first(server->port());
   EXPECT_EQ(first.get("/").status, 200);
   std::vector<std::unique_ptr<Client>> crowd;
+  crowd.reserve(100);
   for (int i = 0; i < 100; ++i) crowd.push_back(std::make_unique<Client>(server->port()));
   for (const auto& client : crowd) EXPECT_TRUE(client->is_closed());
   EXPECT_EQ(first.get("/").status, 200);

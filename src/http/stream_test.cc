@@ -31,6 +31,13 @@ std::shared_ptr<const std::string> text(std::string bytes) {
   return std::make_shared<const std::string>(std::move(bytes));
 }
 
+// More than any socket's buffers take.
+std::shared_ptr<const std::string> huge() {
+  std::string bytes;
+  bytes.resize(std::size_t{32} << 20, 'x');
+  return text(std::move(bytes));
+}
+
 template <typename Condition>
 void wait_until(Condition condition) {
   while (!condition()) std::this_thread::yield();
@@ -105,7 +112,7 @@ TEST(Streams, DropAListenerByBytes) {
   stuck.send(kGet);
   stuck.read_until("begin\n");
   // One of any size is taken; with it unsent, the next is one too many.
-  server->publish(1, 6, text(std::string(32'000'000, 'x')));
+  server->publish(1, 6, huge());
   server->publish(1, 7, text("y"));
   wait_until([&] { return server->counters().streams_dropped == 1; });
   EXPECT_TRUE(stuck.is_reset());
@@ -116,7 +123,7 @@ TEST(Streams, EndWhenTheListenerTakesNothing) {
   Client stuck(server->port());
   stuck.send(kGet);
   stuck.read_until("begin\n");
-  server->publish(1, 6, text(std::string(32'000'000, 'x')));
+  server->publish(1, 6, huge());
   EXPECT_TRUE(stuck.is_reset());
   EXPECT_EQ(server->counters().timed_out, 1U);
   EXPECT_EQ(server->counters().streams_dropped, 0U);
@@ -180,7 +187,7 @@ TEST(Streams, EndWithTheServer) {
   stuck.read_until("begin\n");
   server->publish(1, 6, text("last\n"));
   EXPECT_EQ(reading.read_until("\n"), "last\n");
-  server->publish(1, 7, text(std::string(32'000'000, 'x')));
+  server->publish(1, 7, huge());
   server->stop();
   server->publish(1, 8, text("too late\n"));
   EXPECT_EQ(server->listeners(), 0U);

@@ -39,8 +39,8 @@ class Record(unittest.TestCase):
             self.assertEqual(agent.stop(), 0)
         with harness.Agent("--replay", self.file, "--interval", "100ms") as agent:
             self.assertEqual(agent.get("/").json["method"], "replay")
+            replayed = agent.get("/api/v1/snapshot").json  # waits for the first tick
             self.assertTrue(agent.health()["sources"][0]["simulated"])
-            replayed = agent.get("/api/v1/snapshot").json
         self.assertEqual(replayed["method"], "replay")
         self.assertTrue(replayed["simulated"])
         self.assertEqual(replayed["recorded"]["method"], "sim")

@@ -30,15 +30,15 @@ bool same_inventory(const model::Inventory& a, const model::Inventory& b) {
 Decoder::Step Decoder::next() {
   while (!broken_ && !in_.empty()) {
     const std::uint64_t type = in_.varint();
-    if (tick_is_next_ && type != static_cast<std::uint64_t>(Record::kTick)) {
-      in_.fail();
-    } else if (type == static_cast<std::uint64_t>(Record::kSession)) {
-      read_session();
-    } else if (type == static_cast<std::uint64_t>(Record::kInventory) && in_session_) {
-      read_inventory();
-    } else if (type == static_cast<std::uint64_t>(Record::kTick) && tick_.inventory) {
+    const bool is_tick = type == static_cast<std::uint64_t>(Record::kTick);
+    if (is_tick && tick_.inventory) {
       read_tick();
       if (in_.ok()) return Step::kTick;
+    } else if (type == static_cast<std::uint64_t>(Record::kSession) && !tick_is_next_) {
+      read_session();
+    } else if (type == static_cast<std::uint64_t>(Record::kInventory) && in_session_ &&
+               !tick_is_next_) {
+      read_inventory();
     } else {
       in_.fail();
     }

@@ -177,8 +177,8 @@ base::Result<void> Recorder::Impl::open() {
 }
 
 base::Result<void> Recorder::Impl::write() {
-  if (auto opened = open(); !opened) return opened;
-  return writer_->append(records_);
+  auto opened = open();
+  return writer_ ? writer_->append(records_) : opened;
 }
 
 void Recorder::Impl::drop(std::uint64_t ticks) {

@@ -108,6 +108,7 @@ TEST_F(RecorderTest, WritesWhenItsTimeHasCome) {
 TEST_F(RecorderTest, DropsWhatTheDiskIsTooSlowFor) {
   options_.queue = 2;
   std::vector<std::shared_ptr<const model::Snapshot>> ticks;
+  ticks.reserve(2000);
   for (int i = 0; i < 2000; ++i) ticks.push_back(machine_.tick());
   for (const auto& tick : ticks) recorder().take(tick);
   recorder().stop();
