@@ -1,0 +1,56 @@
+// The tables and views of the history: docs/formats/history.md, "Tables".
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/result.h"
+#include "history/layout.h"
+#include "history/sqlite.h"
+#include "model/catalog.h"
+
+namespace gpuscope::history {
+
+inline constexpr std::int64_t kApplicationId = 0x47505348;  // "GPSH"
+inline constexpr std::int64_t kSchemaVersion = 1;
+
+// Whether the file is a history that this program can read: a new one, one of ours, or an error
+// that says what it is instead.
+enum class FileState : std::uint8_t { kNew, kOurs };
+base::Result<FileState> check_file(Connection& connection);
+
+// Makes the tables of a new file.
+base::Result<void> create_schema(Connection& connection);
+
+// One row of the table of metrics.
+struct StoredMetric {
+  std::uint32_t id = 0;
+  std::string key;
+  int decimals = 0;
+  model::Kind kind = model::Kind::kGauge;
+  bool rolled = false;  // has columns in the rollups
+};
+
+// The metrics of the catalogue, by their numbers in this file; those that it lacks are added.
+struct MetricTable {
+  Layout layout;  // of this program
+  std::vector<StoredMetric> rows;
+
+  const StoredMetric* find(std::uint32_t id) const;
+};
+base::Result<MetricTable> load_metrics(Connection& connection);
+
+// The three columns that a metric has in a rollup: "power_watts_min", …
+struct RollupColumns {
+  std::string min;
+  std::string max;
+  std::string third;  // the mean of a gauge, else the last value
+};
+RollupColumns rollup_columns(const StoredMetric& metric);
+
+// Makes the views again, by the metrics that have rollup columns and the GPUs that are known.
+base::Result<void> make_views(Connection& connection, const std::vector<StoredMetric>& metrics);
+
+}  // namespace gpuscope::history

@@ -1,0 +1,330 @@
+#include "history/store.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <filesystem>
+#include <map>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "history/history_testing.h"
+#include "history/reader.h"
+
+namespace gpuscope::history {
+namespace {
+
+using model::Metric;
+using model::Reading;
+using model::SeriesKey;
+using model::SeriesSample;
+using std::chrono::seconds;
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+constexpr model::TimeRange kAlways{base::WallTime{}, base::WallTime{seconds{9'000'000'000}}};
+constexpr base::WallTime kHour{seconds{1'780'002'000}};  // the first full one after kTestStart
+
+// What is asked for, as text: a row a line, columns parted by "|".
+std::string ask(Connection& connection, const std::string& sql) {
+  auto rows = connection.prepare(sql);
+  EXPECT_TRUE(rows) << rows.error().message;
+  if (!rows) return "";
+  std::string text;
+  for (;;) {
+    const auto row = rows->step();
+    EXPECT_TRUE(row) << row.error().message;
+    if (!row || !*row) return text;
+    if (!text.empty()) text += "\n";
+    for (int i = 0; i < rows->columns(); ++i) {
+      text += (i > 0 ? "|" : "") + (rows->is_null(i) ? std::string("NULL") : rows->text(i));
+    }
+  }
+}
+
+class StoreTest : public testing::Test {
+ protected:
+  Store& store() {
+    if (!store_) {
+      auto opened = Store::open(options_, live_);
+      EXPECT_TRUE(opened) << opened.error().message;
+      if (opened) store_ = std::move(*opened);
+    }
+    return *store_;
+  }
+  void close() {
+    store_.reset();
+    live_ = std::make_shared<LiveBlock>();
+  }
+  Taken append(const model::Snapshot& snapshot) {
+    base::Result<void> outcome;
+    const Taken taken = store().append(snapshot, outcome);
+    EXPECT_TRUE(outcome) << outcome.error().message;
+    return taken;
+  }
+  void append_ticks(base::WallTime from, int count, seconds step = seconds{1}) {
+    for (int i = 0; i < count; ++i) {
+      ASSERT_EQ(append(*test_tick(inventory_, from + i * step)), Taken::kYes);
+      if (store().is_due()) {
+        ASSERT_TRUE(store().commit());
+      }
+    }
+  }
+  std::string query(const std::string& sql) {
+    auto connection = Connection::open(options_.path, Connection::Mode::kRead);
+    EXPECT_TRUE(connection) << connection.error().message;
+    return connection ? ask(*connection, sql) : "";
+  }
+  std::vector<SeriesSample> samples(const SeriesKey& key, std::shared_ptr<LiveBlock> live,
+                                    model::TimeRange range = kAlways) {
+    const HistoryReader reader(options_.path, std::move(live));
+    auto found = reader.samples(key, range);
+    EXPECT_TRUE(found) << found.error().message;
+    return found.value_or(std::vector<SeriesSample>{});
+  }
+
+  const Folder folder_;
+  StoreOptions options_{.path = folder_ / "gpuscope.db"};
+  std::shared_ptr<LiveBlock> live_ = std::make_shared<LiveBlock>();
+  std::shared_ptr<model::Inventory> inventory_ = test_inventory(2);
+  std::unique_ptr<Store> store_;
+};
+
+TEST_F(StoreTest, GivesBackEveryTickFromTheOpenBlockTheTailAndChunks) {
+  append_ticks(kHour - seconds{100}, 203);  // 100 in a block that is closed, 103 in the open one
+  const SeriesKey key{"GPU-1", Metric::kPower};
+  for (const auto& live : {live_, std::shared_ptr<LiveBlock>{}}) {
+    const auto found = samples(key, live);
+    // What is not committed is with the writer alone.
+    ASSERT_EQ(found.size(), live ? 203U : 201U);
+    for (std::size_t i = 0; i < found.size(); ++i) {
+      const base::WallTime time = kHour - seconds{100} + seconds{static_cast<int>(i)};
+      EXPECT_EQ(found[i].time, time);
+      EXPECT_EQ(found[i].reading.absence, test_reading(1, Metric::kPower, time).absence);
+      if (found[i].reading.present()) {
+        EXPECT_EQ(found[i].reading.value, test_reading(1, Metric::kPower, time).value);
+      }
+    }
+    EXPECT_EQ(samples(key, live, {kHour - seconds{5}, kHour + seconds{5}}).size(), 10U);
+    EXPECT_TRUE(samples(key, live, {kHour, kHour}).empty());
+    EXPECT_TRUE(samples(key, live, {base::WallTime{}, kTestStart - seconds{9'999}}).empty());
+  }
+  EXPECT_EQ(query("SELECT count(*) FROM block"), "1");
+}
+
+TEST_F(StoreTest, GoesOnWhereItStopped) {
+  append_ticks(kHour, 41);
+  ASSERT_TRUE(store().commit());
+  close();
+  append_ticks(kHour + seconds{60}, 40);
+  ASSERT_TRUE(store().commit());
+  EXPECT_EQ(samples({"GPU-0", Metric::kSmClock}, live_).size(), 81U);
+  EXPECT_EQ(query("SELECT count(*) FROM block"), "0");
+  ASSERT_TRUE(store().close_block());
+  EXPECT_EQ(query("SELECT ticks FROM block"), "81");
+  EXPECT_EQ(query("SELECT count(*) FROM tail"), "0");
+  EXPECT_EQ(query("SELECT gpu, ticks FROM rollup_minute ORDER BY gpu, time"),
+            "1|41\n1|40\n2|41\n2|40");
+}
+
+TEST_F(StoreTest, RollsUpMinutesAndHoursExactly) {
+  append_ticks(kHour, 3601);
+  ASSERT_TRUE(store().commit());
+  std::map<std::int64_t, Stat> minutes;
+  Stat hour;
+  for (int i = 0; i < 3600; ++i) {
+    const Reading reading = test_reading(0, Metric::kTemperature, kHour + seconds{i});
+    if (!reading.present()) continue;
+    minutes[i / 60].add(reading.value);
+    hour.add(reading.value);
+  }
+  ASSERT_GT(hour.count, 0U);
+  std::string expected;
+  for (const auto& [minute, stat] : minutes) {
+    expected += (expected.empty() ? "" : "\n") + std::to_string(stat.min) + "|" +
+                std::to_string(stat.mean()) + "|" + std::to_string(stat.max);
+  }
+  const std::string columns =
+      "temperature_celsius_min, temperature_celsius_mean, temperature_celsius_max";
+  EXPECT_EQ(query("SELECT " + columns +
+                  " FROM rollup_minute WHERE gpu=1 AND temperature_celsius_min"
+                  " IS NOT NULL ORDER BY time"),
+            expected);
+  EXPECT_EQ(query("SELECT ticks, " + columns + " FROM rollup_hour WHERE gpu=1"),
+            "3600|" + std::to_string(hour.min) + "|" + std::to_string(hour.mean()) + "|" +
+                std::to_string(hour.max));
+}
+
+TEST_F(StoreTest, ReadsWithNothingButTheShell) {
+  append_ticks(kHour, 130);
+  ASSERT_TRUE(store().commit());
+  EXPECT_EQ(query("SELECT uuid, name, serial FROM gpu_info ORDER BY uuid"),
+            "GPU-0|Card \"0\"|NULL\nGPU-1|Card \"1\"|NULL");
+  EXPECT_EQ(query("SELECT group_concat(name) FROM pragma_table_info('GPU-1')"),
+            "timestamp,power_watts,temperature_celsius,gpu_clock_mhz,memory_clock_mhz,"
+            "gpu_utilization_percent,memory_utilization_percent,memory_used_mib,memory_total_mib,"
+            "memory_usage_percent,fan_speed,health_status,health_status_numeric");
+  EXPECT_EQ(query("SELECT timestamp, health_status, health_status_numeric FROM \"GPU-1\""),
+            "2026-05-28T21:00:00.000000+00:00|healthy|0\n"
+            "2026-05-28T21:01:00.000000+00:00|healthy|0");
+  EXPECT_EQ(
+      query(
+          "SELECT round(gpu_clock_mhz_mean) IS NULL, ticks FROM minutes WHERE uuid='GPU-0' LIMIT 1")
+          .substr(1),
+      "|60");
+}
+
+TEST_F(StoreTest, TakesClocksThatStep) {
+  append_ticks(kHour, 50);
+  EXPECT_EQ(append(*test_tick(inventory_, kHour + seconds{49})), Taken::kDuplicate);
+  append_ticks(kHour - seconds{20}, 10);         // back
+  append_ticks(kHour + seconds{86'400 * 3}, 5);  // forward
+  ASSERT_TRUE(store().commit());
+  const auto found = samples({"GPU-0", Metric::kSmClock}, live_);
+  ASSERT_EQ(found.size(), 65U);
+  EXPECT_TRUE(std::ranges::is_sorted(found, {}, &SeriesSample::time));
+}
+
+TEST_F(StoreTest, KeepsAGpuThatWasSwapped) {
+  append_ticks(kHour, 10);
+  inventory_ = test_inventory(3);
+  inventory_->gpus.erase(inventory_->gpus.begin());
+  append_ticks(kHour + seconds{10}, 10);
+  ASSERT_TRUE(store().commit());
+  EXPECT_EQ(samples({"GPU-0", Metric::kSmClock}, live_).size(), 10U);
+  EXPECT_EQ(samples({"GPU-1", Metric::kSmClock}, live_).size(), 20U);
+  EXPECT_EQ(samples({"GPU-2", Metric::kSmClock}, nullptr).size(), 10U);
+  EXPECT_EQ(query("SELECT count(*) FROM \"GPU-2\""), "0");  // its minute is not over
+}
+
+TEST_F(StoreTest, LetsGoOfWhatIsOldOrTooMuch) {
+  options_.keep_ticks = std::chrono::hours{3};
+  options_.keep_rollups = std::chrono::hours{5};
+  append_ticks(kHour, 600, seconds{60});
+  EXPECT_EQ(query("SELECT count(*) BETWEEN 3 AND 4 FROM block"), "1");
+  EXPECT_EQ(query("SELECT count(*) BETWEEN 2*5*60 AND 2*6*60 FROM rollup_minute"), "1");
+  close();
+  options_.keep_ticks = options_.keep_rollups = std::chrono::hours{24 * 365};
+  options_.max_bytes = 300'000;
+  append_ticks(kHour + std::chrono::hours{24}, 900, seconds{60});
+  ASSERT_TRUE(store().commit());
+  const auto bytes = store().bytes();
+  ASSERT_TRUE(bytes);
+  EXPECT_LT(*bytes, 700'000U);
+}
+
+TEST_F(StoreTest, RefusesWhatIsNotOurs) {
+  const auto message = [&] {
+    const auto opened = Store::open(options_, live_);
+    EXPECT_FALSE(opened);
+    return opened ? "" : opened.error().message;
+  };
+  const auto run = [&](const std::string& sql) {
+    auto connection = Connection::open(options_.path, Connection::Mode::kWrite);
+    ASSERT_TRUE(connection);
+    ASSERT_TRUE(connection->execute(sql));
+  };
+  run("CREATE TABLE theirs(x)");
+  EXPECT_THAT(message(),
+              HasSubstr("it is the database of another program; name another directory"));
+  std::filesystem::remove(options_.path);
+  append_ticks(kHour, 1);
+  ASSERT_TRUE(store().commit());
+  const auto second = Store::open(options_, live_);
+  ASSERT_FALSE(second);
+  EXPECT_EQ(second.error().kind, base::ErrorKind::kAlreadyExists);
+  close();
+  run("PRAGMA user_version=99");
+  EXPECT_THAT(message(), HasSubstr("a newer gpuscope wrote it (schema 99, this one knows 1)"));
+  std::filesystem::remove(options_.path);
+  std::filesystem::remove(options_.path + "-wal");
+  {
+    std::FILE* file = std::fopen(options_.path.c_str(), "w");
+    std::fputs(std::string(5000, 'x').c_str(), file);
+    std::fclose(file);
+  }
+  EXPECT_THAT(message(), HasSubstr("move the file away"));
+  options_.path = folder_ / "none/gpuscope.db";
+  EXPECT_THAT(message(), HasSubstr("cannot open the history"));
+}
+
+TEST_F(StoreTest, FindsPeaksInBuckets) {
+  append_ticks(kHour - seconds{1000}, 3000);
+  const HistoryReader reader(options_.path, live_);
+  const SeriesKey key{"GPU-0", Metric::kGpuUtilization};
+  const model::TimeRange range{kHour - seconds{1500}, kHour + seconds{2500}};
+  const Metric metric = [] {
+    for (const auto& row : model::metrics(model::Entity::kGpu)) {
+      if (static_cast<int>(row.id) % 5 == 1 && row.cadence == model::Cadence::kTick) return row.id;
+    }
+    return Metric::kPower;
+  }();
+  const auto buckets = reader.buckets({"GPU-0", metric}, range, 40);
+  ASSERT_TRUE(buckets) << buckets.error().message;
+  for (int i = 0; i < 40; ++i) {
+    Stat stat;
+    for (int j = 0; j < 100; ++j) {
+      const int tick = i * 100 + j - 500;
+      if (tick < 0 || tick >= 3000) continue;
+      stat.add(test_reading(0, metric, kHour - seconds{1000} + seconds{tick}).value);
+    }
+    const auto& bucket = (*buckets)[static_cast<std::size_t>(i)];
+    ASSERT_EQ(bucket.count, stat.count) << i;
+    if (stat.count == 0) continue;
+    EXPECT_EQ(bucket.min, stat.min);
+    EXPECT_EQ(bucket.max, stat.max);
+    EXPECT_EQ(bucket.last, stat.last);
+    EXPECT_EQ(std::llround(bucket.mean), stat.mean());
+  }
+  const auto reversed = reader.buckets(key, {range.end, range.begin}, 40);
+  ASSERT_FALSE(reversed);
+  EXPECT_EQ(reversed.error().kind, base::ErrorKind::kInvalidArgument);
+  EXPECT_FALSE(reader.buckets(key, range, 0));
+  const auto nobody = reader.samples({"GPU-9", metric}, range);
+  ASSERT_FALSE(nobody);
+  EXPECT_EQ(nobody.error().kind, base::ErrorKind::kNotFound);
+}
+
+TEST_F(StoreTest, AnswersLongRangesFromRollupsAndWhatIsNotRolledUpYet) {
+  append_ticks(kHour, 4 * 1440, seconds{60});  // four days
+  const HistoryReader reader(options_.path, live_);
+  const Metric metric = Metric::kMemoryUtilization;
+  for (const std::size_t count : {50U, 1000U}) {
+    const auto buckets =
+        reader.buckets({"GPU-0", metric}, {kHour, kHour + seconds{4 * 86'400}}, count);
+    ASSERT_TRUE(buckets) << buckets.error().message;
+    Stat all;
+    Stat expected;
+    for (const auto& bucket : *buckets) {
+      if (bucket.count == 0) continue;
+      all.add(bucket.min);
+      all.add(bucket.max);
+    }
+    for (int i = 0; i < 4 * 1440; ++i) {
+      const Reading reading = test_reading(0, metric, kHour + seconds{60 * i});
+      if (reading.present()) expected.add(reading.value);
+    }
+    ASSERT_GT(all.count, 0U);
+    EXPECT_EQ(all.min, expected.min);
+    EXPECT_EQ(all.max, expected.max);
+  }
+}
+
+TEST_F(StoreTest, NamesItsSeries) {
+  append_ticks(kHour - seconds{3}, 6);
+  ASSERT_TRUE(store().commit());
+  for (const auto& live : {live_, std::shared_ptr<LiveBlock>{}}) {
+    const HistoryReader reader(options_.path, live);
+    const auto some = reader.select({.gpu = "GPU-1", .metric = Metric::kSmClockMax});
+    ASSERT_TRUE(some) << some.error().message;
+    EXPECT_THAT(*some, ElementsAre(SeriesKey{"GPU-1", Metric::kSmClockMax, 0}));
+    const auto all = reader.select({});
+    ASSERT_TRUE(all);
+    EXPECT_GT(all->size(), 100U);
+  }
+}
+
+}  // namespace
+}  // namespace gpuscope::history
