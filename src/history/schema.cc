@@ -74,7 +74,11 @@ std::string gpu_view(std::int64_t id, std::string_view uuid,
     std::string value = "NULL";
     if (metric != nullptr) {
       value = rollup_columns(*metric).third;
-      value = column.mebibytes ? value + "/1048576" : scaled(value, metric->decimals);
+      if (column.mebibytes) {
+        value += "/1048576";
+      } else {
+        value = scaled(value, metric->decimals);
+      }
     }
     sql += fmt::format(", {} AS {}", value, column.name);
   }

@@ -170,7 +170,7 @@ base::Result<Transaction> Transaction::begin(Connection& connection) {
 Transaction::~Transaction() {
   // What SQLite rolled back by itself needs no more.
   if (connection_ != nullptr && sqlite3_get_autocommit(connection_->handle()) == 0) {
-    (void)connection_->execute("ROLLBACK");
+    [[maybe_unused]] const auto undone = connection_->execute("ROLLBACK");
   }
 }
 
