@@ -1,4 +1,4 @@
-// Numbers in bits and bytes: what columns and ticks of the history are made of.
+// Numbers in bits, beside those in bytes: what columns and ticks of the history are made of.
 #pragma once
 
 #include <algorithm>
@@ -8,85 +8,22 @@
 #include <string>
 #include <string_view>
 
+#include "base/bytes.h"
+
 namespace gpuscope::history {
 
-// Differences wrap round: any two numbers have one, and adding it gives the second back.
-constexpr std::int64_t wrapping_add(std::int64_t a, std::int64_t b) {
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) + static_cast<std::uint64_t>(b));
-}
-constexpr std::int64_t wrapping_sub(std::int64_t a, std::int64_t b) {
-  return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) - static_cast<std::uint64_t>(b));
-}
+using base::ByteReader;
+using base::fold;
+using base::put_byte;
+using base::put_signed;
+using base::put_varint;
+using base::unfold;
+using base::wrapping_add;
+using base::wrapping_sub;
+
 constexpr std::int64_t wrapping_mul(std::int64_t a, std::int64_t b) {
   return static_cast<std::int64_t>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
 }
-// 0, -1, 1, -2, … as 0, 1, 2, 3, …
-constexpr std::uint64_t fold(std::int64_t value) {
-  const auto wide = static_cast<std::uint64_t>(value);
-  return (wide << 1) ^ (std::uint64_t{0} - (wide >> 63));
-}
-constexpr std::int64_t unfold(std::uint64_t value) {
-  return static_cast<std::int64_t>((value >> 1) ^ (std::uint64_t{0} - (value & 1)));
-}
-
-inline void put_byte(std::string& out, std::uint8_t value) { out += static_cast<char>(value); }
-inline void put_varint(std::string& out, std::uint64_t value) {
-  for (; value >= 0x80; value >>= 7) put_byte(out, static_cast<std::uint8_t>(value | 0x80));
-  put_byte(out, static_cast<std::uint8_t>(value));
-}
-inline void put_signed(std::string& out, std::int64_t value) { put_varint(out, fold(value)); }
-
-// Reads what stands in `bytes`. What is not there, or over its limit, reads as 0, and from then on
-// everything does, with ok() false.
-class ByteReader {
- public:
-  explicit ByteReader(std::string_view bytes = {}) : bytes_(bytes) {}
-
-  bool ok() const { return ok_; }
-  bool empty() const { return bytes_.empty(); }
-  std::size_t left() const { return bytes_.size(); }
-  void fail() {
-    ok_ = false;
-    bytes_ = {};
-  }
-  std::uint8_t byte() {
-    if (bytes_.empty()) {
-      fail();
-      return 0;
-    }
-    const auto value = static_cast<std::uint8_t>(bytes_.front());
-    bytes_.remove_prefix(1);
-    return value;
-  }
-  std::uint8_t byte_to(std::uint8_t last) {
-    const std::uint8_t value = byte();
-    if (value <= last) return value;
-    fail();
-    return 0;
-  }
-  std::uint64_t varint() {
-    std::uint64_t value = 0;
-    for (unsigned shift = 0; shift < 64; shift += 7) {
-      const std::uint64_t group = byte();
-      if (shift == 63 && group > 1) break;
-      value |= (group & 0x7F) << shift;
-      if (group < 0x80) return value;
-    }
-    fail();
-    return 0;
-  }
-  std::int64_t signed_number() { return unfold(varint()); }
-  std::size_t count(std::size_t limit) {
-    const std::uint64_t value = varint();
-    if (value <= limit) return static_cast<std::size_t>(value);
-    fail();
-    return 0;
-  }
-
- private:
-  std::string_view bytes_;
-  bool ok_ = true;
-};
 
 // Appends bits to a string, highest first. The last byte is written by finish().
 class BitWriter {
