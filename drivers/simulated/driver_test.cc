@@ -249,6 +249,17 @@ TEST_F(DriverTest, HasMigInstancesWhereTheScenarioHas) {
   EXPECT_EQ(NVML(nvmlDeviceGetMigDeviceHandleByIndex)(device(0), 7, &mig), NVML_ERROR_NOT_FOUND);
 }
 
+// Two answers of a machine that stands still are of one instant: no rate comes out of them.
+TEST_F(DriverTest, FieldsAreOfTheMomentThatTimeIsFrozenAt) {
+  set("GPUSCOPE_SIM_TIME", "2026-01-01T00:01:00Z");
+  init();
+  nvmlFieldValue_t value{};
+  value.fieldId = NVML_FI_DEV_PCIE_COUNT_TX_BYTES;
+  ASSERT_EQ(NVML(nvmlDeviceGetFieldValues)(device(0), 1, &value), NVML_SUCCESS);
+  ASSERT_EQ(value.nvmlReturn, NVML_SUCCESS);
+  EXPECT_EQ(value.timestamp, 1'767'225'660'000'000);
+}
+
 TEST_F(DriverTest, SaysThatAGpuOfTheScenarioIsLost) {
   set("GPUSCOPE_SIM_SCENARIO", "fallen_off_bus");
   // Every two minutes, from 20 s on.

@@ -23,6 +23,7 @@ constexpr unsigned long long kKnownTypes =
     nvmlEventMigConfigChange;
 constexpr unsigned long long kSupportedTypes = nvmlEventTypeXidCriticalError | nvmlEventTypeClock;
 constexpr Milliseconds kLookEvery{50};
+constexpr Milliseconds kLookForEnd{500};  // where nothing but the session's end can come
 
 struct Watched {
   std::size_t gpu;
@@ -55,6 +56,16 @@ class EventSet {
     event = waiting_.front();
     waiting_.pop_front();
     return true;
+  }
+
+  // True while something may yet come: then it has to be looked for.
+  bool may_ring(const Session& session) EXCLUDES(mutex_) {
+    if (session.faults->any()) return true;
+    const base::MutexLock lock(mutex_);
+    return std::ranges::any_of(watched_, [&](const Watched& one) {
+      return (one.types & nvmlEventTypeClock) != 0 ||
+             (one.gpu < session.gpus.size() && session.machine.has_faults(one.gpu));
+    });
   }
 
   // By a fault that makes all its calls say so.
@@ -138,7 +149,8 @@ nvmlReturn_t wait(const Entry& entry, nvmlEventSet_t handle, nvmlEventData_t* da
       if (set->look(session, *data)) return NVML_SUCCESS;
       const auto left = end - clock.steady_now();
       if (left <= left.zero()) return NVML_ERROR_TIMEOUT;
-      std::this_thread::sleep_for(std::min<base::SteadyTime::duration>(left, kLookEvery));
+      const Milliseconds pause = set->may_ring(session) ? kLookEvery : kLookForEnd;
+      std::this_thread::sleep_for(std::min<base::SteadyTime::duration>(left, pause));
     }
     return NVML_ERROR_UNINITIALIZED;
   });

@@ -221,7 +221,8 @@ void answer(Session& session, Gpu& gpu, nvmlFieldValue_t& value) {
   }
   gpu.sample([&](const model::DeviceSample& now, base::WallTime time) {
     write(find_field(now, value), value);
-    value.timestamp = time.time_since_epoch().count();
+    // A counter that stands still with its machine must not look like one without traffic.
+    value.timestamp = session.machine.shown(time).time_since_epoch().count();
   });
   if (fault != NVML_SUCCESS) value.nvmlReturn = fault;
   value.latencyUsec =

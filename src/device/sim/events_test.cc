@@ -111,6 +111,8 @@ TEST(SimEvents, AFrozenSimulationHasNone) {
   Options options = with(steady(50, 50));
   options.scenario->faults = {make_fault(FaultKind::kEccUncorrected, 600)};
   options.frozen_at = kBoot + seconds(100);
+  EXPECT_TRUE(Machine(options).has_faults(0));
+  EXPECT_FALSE(Machine(with(steady(50, 50))).has_faults(0));
   EXPECT_THAT(
       [&] {
         std::vector<model::Event> events;

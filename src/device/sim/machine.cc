@@ -203,6 +203,12 @@ void Machine::events(std::size_t gpu, base::WallTime after, base::WallTime until
   add_events(impl_->gpu(gpu), impl_->step_of(after), impl_->step_of(until), out);
 }
 
+bool Machine::has_faults(std::size_t gpu) const { return !impl_->gpu(gpu).faults.empty(); }
+
+base::WallTime Machine::shown(base::WallTime time) const {
+  return kBoot + impl_->step_of(time) * kStep;
+}
+
 bool Machine::lost(std::size_t gpu, base::WallTime time) const {
   return is_lost(impl_->gpu(gpu), impl_->step_of(time));
 }

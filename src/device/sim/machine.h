@@ -39,6 +39,10 @@ class Machine {
   // holds the clocks; of a time above a minute, those of its last. None where time is frozen.
   void events(std::size_t gpu, base::WallTime after, base::WallTime until,
               std::vector<model::Event>& out) const;
+  // False for a GPU that will never have an XID.
+  bool has_faults(std::size_t gpu) const;
+  // The instant whose values a time reads: its step, or where time is frozen that one moment.
+  base::WallTime shown(base::WallTime time) const;
   // True while the GPU is off the bus.
   bool lost(std::size_t gpu, base::WallTime time) const;
 

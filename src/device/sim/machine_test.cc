@@ -72,6 +72,8 @@ TEST(Machine, StandsStillWhenFrozen) {
   options.frozen_at = kNow;
   const Machine frozen(options);
   EXPECT_EQ(text_of(frozen, kNow), text_of(frozen, kNow + hours(5)));
+  EXPECT_EQ(frozen.shown(kNow + hours(5)), kNow);
+  EXPECT_EQ(Machine(gpus(4)).shown(kNow + milliseconds(199)), kNow + kStep);
   EXPECT_EQ(text_of(frozen, kBoot), text_of(Machine(gpus(4)), kNow));
 }
 
