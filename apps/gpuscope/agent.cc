@@ -12,9 +12,10 @@
 #include <filesystem>
 #include <iostream>
 #include <iterator>
-#include <memory>
+#include <optional>
 #include <utility>
 
+#include "agent_parts.h"
 #include "api/live_stream.h"
 #include "api/routes.h"
 #include "base/clock.h"
@@ -27,7 +28,6 @@
 #include "commands.h"
 #include "config/agent_settings.h"
 #include "device/method.h"
-#include "device/replay/recorder.h"
 #include "http/server.h"
 #include "metrics_setup.h"
 #include "reload.h"
@@ -58,16 +58,24 @@ int refuse(const base::Error& error) {
   return 1;
 }
 
-base::Result<base::LockFile> take_data_dir(const std::string& directory) {
-  if (auto made = base::make_directories(directory); !made) {
-    made.error().message += "; give --data-dir a directory that can be written";
-    return std::unexpected(std::move(made.error()));
+// None, with a word in the log, where there is no directory that can be written: what is live does
+// without. An error where another agent has it.
+base::Result<std::optional<base::LockFile>> take_data_dir(const config::AgentSettings& settings) {
+  std::string trouble = settings.data_dir_trouble;
+  if (!settings.data_dir.empty()) {
+    const auto made = base::make_directories(settings.data_dir);
+    auto lock = made ? base::LockFile::acquire(settings.data_dir + "/agent.lock")
+                     : std::unexpected(made.error());
+    if (lock) return std::optional(std::move(*lock));
+    trouble = std::move(lock.error().message);
+    if (lock.error().kind == base::ErrorKind::kAlreadyExists) {
+      return base::fail(lock.error().kind,
+                        trouble + "; stop that agent, or give this one a --data-dir of its own");
+    }
+    trouble += "; give --data-dir a directory that can be written";
   }
-  auto lock = base::LockFile::acquire(directory + "/agent.lock");
-  if (!lock && lock.error().kind == base::ErrorKind::kAlreadyExists) {
-    lock.error().message += "; stop that agent, or give this one a --data-dir of its own";
-  }
-  return lock;
+  base::log(LogLevel::kWarning, trouble + "; goes on and keeps nothing there");
+  return std::nullopt;
 }
 
 collect::Collector::SourceFactory source_factory(const config::AgentSettings& settings,
@@ -108,27 +116,6 @@ void allow_many_files() {
   setrlimit(RLIMIT_NOFILE, &files);
 }
 
-using Recorder = std::unique_ptr<device::replay::Recorder>;
-
-// Null where nothing is to be recorded.
-base::Result<Recorder> make_recorder(const config::AgentSettings& settings, base::Clock& clock) {
-  if (!settings.record) return nullptr;
-  return device::replay::Recorder::start(clock, {.path = *settings.record});
-}
-
-wire::AgentHealth agent_health(const config::AgentSettings& settings, const Reload& reload,
-                               const Recorder& recorder) {
-  wire::AgentHealth health{.settings = reload.health(), .recording = std::nullopt};
-  if (!recorder || !settings.record) return health;
-  const device::replay::RecorderStatus status = recorder->status();
-  health.recording = wire::RecordingHealth{.file = *settings.record,
-                                           .error = status.failing ? status.error.message : "",
-                                           .ticks = status.ticks,
-                                           .dropped_ticks = status.dropped,
-                                           .bytes = status.bytes};
-  return health;
-}
-
 // Looks at what changes until a signal says to end, and returns it.
 int watch_until_signal(base::StopSignals& signals, Watch& watch, Reload& reload) {
   for (;;) {
@@ -150,6 +137,8 @@ int serve(const AgentCommand& command, const config::AgentSettings& settings,
   base::SystemClock clock;
   auto recorder = make_recorder(settings, clock);
   if (!recorder) return refuse(recorder.error());
+  auto history = start_history(settings, clock);
+  if (!history) return refuse(history.error());
   Reload reload(command.flags, geteuid() == 0, settings, [](const config::AgentSettings& next) {
     base::configure_log(next.log_level, next.log_format);
   });
@@ -160,19 +149,25 @@ int serve(const AgentCommand& command, const config::AgentSettings& settings,
       settings.http, [&routes](const http::Request& request) { return routes.handle(request); });
   if (!server) return refuse(server.error());
   metrics.http_counters = [&server] { return (*server)->counters(); };
+  if (*history) metrics.parts.push_back([&](auto& parts) { add_metrics(**history, parts); });
   routes.configure_metrics(std::move(metrics));
-
-  routes.configure_health([&] { return agent_health(settings, reload, *recorder); });
+  routes.configure_health([&] {
+    return wire::AgentHealth{.settings = reload.health(),
+                             .recording = recording_health(settings, recorder->get()),
+                             .history = history_health(settings, history->get())};
+  });
   auto stream = api::LiveStream::start(clock, **server);
   if (!stream) return refuse(stream.error());
   collector.add_sink(**stream);
   if (*recorder) collector.add_sink(**recorder);
+  if (*history) collector.add_sink(**history);
 
-  // The collector gives to the recorder and the stream, and the server asks the collector: each
-  // comes after those that it needs, and goes before them.
+  // The collector gives to the recorder, the history and the stream, and the server asks the
+  // collector: each comes after those that it needs, and goes before them.
   const auto nothing = [] { return base::Result<void>{}; };
   base::RunGroup parts;
   if (*recorder) parts.add({"the recording", nothing, [&] { (*recorder)->stop(); }});
+  if (*history) parts.add({"the history", nothing, [&] { (*history)->stop(); }});
   parts.add({"the live stream", nothing, [&] { (*stream)->stop(); }});
   parts.add({"the collector", [&] { return collector.start(), base::Result<void>{}; },
              [&] { collector.stop(); }});
@@ -201,7 +196,7 @@ int run(const AgentCommand& command) {
       config::load_agent_settings(command.flags, config::process_environment(), geteuid() == 0);
   if (!settings) return refuse(settings.error());
   base::configure_log(settings->log_level, settings->log_format);
-  const auto lock = take_data_dir(settings->data_dir);
+  const auto lock = take_data_dir(*settings);
   if (!lock) return refuse(lock.error());
   auto metrics = metrics_setup(*settings);
   if (!metrics) return refuse(metrics.error());

@@ -26,6 +26,8 @@ CLI::App* add_agent(CLI::App& app, AgentCommand& agent) {
   for (const config::Setting& row : config::agent_settings_table()) {
     add_setting(*command, row, agent.flags);
   }
+  command->add_flag_callback(
+      "--no-history", [&agent] { agent.flags["history"] = "off"; }, "the same as --history off");
   return command;
 }
 

@@ -113,12 +113,14 @@ void MetricsRoute::encode(const collect::View& primary, MetricsFormat format, st
   for (std::size_t i = 0; i < methods.size(); ++i) {
     sources.push_back(source_metrics(methods[i], views[i]));
   }
-  const std::vector<wire::PlainCounter> counters = http_counters(setup_);
+  PartMetrics parts{.counters = http_counters(setup_), .gauges = {}};
+  for (const auto& part : setup_.parts) part(parts);
 
   wire::AgentMetrics agent;
   agent.version = version_;
   agent.sources = sources;
-  agent.counters = counters;
+  agent.counters = parts.counters;
+  agent.gauges = parts.gauges;
   agent.process = read_process_stats(setup_.proc);
   if (primary.status.absent_gpus) agent.absent_gpus = *primary.status.absent_gpus;
   text_->append(primary.snapshot.get(), agent, format, out);

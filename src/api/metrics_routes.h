@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "api/document_cache.h"
 #include "collect/collector.h"
@@ -16,8 +17,16 @@
 
 namespace gpuscope::api {
 
+// What a part of the agent says of itself on the page.
+struct PartMetrics {
+  std::vector<wire::PlainCounter> counters;
+  std::vector<wire::PlainGauge> gauges;
+};
+
 struct MetricsSetup {
   wire::MetricsOptions options;
+  // Each is asked on the server's thread, adds its own, and must not wait.
+  std::vector<std::function<void(PartMetrics&)>> parts;
   std::function<http::Counters()> http_counters;  // of the server that serves; empty: not known
   std::string proc = "/proc";
 };

@@ -11,6 +11,7 @@
 
 #include "config/scenario.h"
 #include "config/sim_settings.h"
+#include "config/size.h"
 
 namespace gpuscope::config {
 namespace {
@@ -24,6 +25,8 @@ constexpr milliseconds kMaxInterval{60'000};
 constexpr std::size_t kMaxStreamListeners = 100'000;
 constexpr milliseconds kMinWindow{1000};
 constexpr milliseconds kMaxWindow{600'000};
+constexpr std::chrono::hours kMinKeep{1};
+constexpr std::uint64_t kMinHistoryBytes = std::uint64_t{16} << 20;
 
 struct HostPort {
   std::string host;
@@ -106,6 +109,25 @@ std::string check_on_off(const Setting& row, std::string_view value) {
   return value == "on" || value == "off" ? "" : is_not(row, value);
 }
 
+// As YAML's own words for it, too.
+std::string check_switch(const Setting& row, std::string_view value) {
+  return value == "true" || value == "false" ? "" : check_on_off(row, value);
+}
+
+std::optional<std::chrono::hours> parse_keep(std::string_view text) {
+  const auto parsed = parse_duration(text);
+  if (!parsed || *parsed < kMinKeep) return std::nullopt;
+  return std::chrono::floor<std::chrono::hours>(*parsed);
+}
+
+std::string check_keep(const Setting& row, std::string_view value) {
+  return parse_keep(value) ? "" : is_not(row, value);
+}
+
+std::string check_history_size(const Setting& row, std::string_view value) {
+  return parse_size(value).value_or(0) >= kMinHistoryBytes ? "" : is_not(row, value);
+}
+
 // Nullopt for what is no speed; within it, nullopt for "max".
 std::optional<std::optional<double>> parse_replay_speed(std::string_view text) {
   if (text == "max") return std::optional<double>{};
@@ -179,6 +201,19 @@ constexpr auto kTable = std::to_array<Setting>({
     {"data-dir", "data_dir", "GPUSCOPE_DATA_DIR", "DIR", "the name of a directory",
      "/var/lib/gpuscope as root, else ~/.local/state/gpuscope",
      "where it keeps what must outlive it; one agent at a time uses it", check_present},
+    {"history", "history", "GPUSCOPE_HISTORY", "WHETHER", "on or off",
+     "on; off for what is replayed",
+     "whether what is read is kept in gpuscope.db in the data directory; --no-history is off",
+     check_switch},
+    {"history-keep", "history_keep", "GPUSCOPE_HISTORY_KEEP", "DURATION",
+     "a duration from 1h on, such as 15d", "15d", "how long the history keeps every tick",
+     check_keep},
+    {"history-keep-rollups", "history_keep_rollups", "GPUSCOPE_HISTORY_KEEP_ROLLUPS", "DURATION",
+     "a duration from 1h on, such as 365d", "365d",
+     "how long the history keeps its minutes and hours", check_keep},
+    {"history-size", "history_size", "GPUSCOPE_HISTORY_SIZE", "SIZE",
+     "a size from 16MiB on, such as 500MB or 2GiB", "2GiB",
+     "how large the history may become; then the oldest goes", check_history_size},
     {"log-level", "log_level", "GPUSCOPE_LOG_LEVEL", "LEVEL", "one of debug, info, warning, error",
      "info", "what is logged: this and what is worse", check_log_level, true},
     {"log-format", "log_format", "GPUSCOPE_LOG_FORMAT", "FORMAT", "text or json", "text",
@@ -265,6 +300,20 @@ void apply_recordings(const Values& values, AgentSettings& settings) {
   settings.replay->loop = text_of(values, "replay-loop") == "on";
 }
 
+void apply_history(const Values& values, AgentSettings& settings) {
+  const auto text = text_of(values, "history");
+  settings.history.enabled = text ? *text == "on" || *text == "true" : settings.method != "replay";
+  if (const auto keep = text_of(values, "history-keep")) {
+    settings.history.keep_ticks = parse_keep(*keep).value_or(settings.history.keep_ticks);
+  }
+  if (const auto keep = text_of(values, "history-keep-rollups")) {
+    settings.history.keep_rollups = parse_keep(*keep).value_or(settings.history.keep_rollups);
+  }
+  if (const auto size = text_of(values, "history-size")) {
+    settings.history.max_bytes = parse_size(*size).value_or(settings.history.max_bytes);
+  }
+}
+
 // Values are checked: what is there can be parsed.
 base::Result<AgentSettings> build(const Values& values, const Environment& environment,
                                   bool is_root) {
@@ -310,14 +359,18 @@ base::Result<AgentSettings> build(const Values& values, const Environment& envir
   settings.smi.interval = settings.collect.interval;
   settings.replay = std::move(devices->replay);
   apply_recordings(values, settings);
+  apply_history(values, settings);
   auto data_dir = text_of(values, "data-dir");
   if (data_dir) {
     settings.data_dir = std::move(*data_dir);
     return settings;
   }
   auto fallback = default_data_dir(environment, is_root);
-  if (!fallback) return std::unexpected(std::move(fallback.error()));
-  settings.data_dir = std::move(*fallback);
+  if (fallback) {
+    settings.data_dir = std::move(*fallback);
+  } else {
+    settings.data_dir_trouble = std::move(fallback.error().message);
+  }
   return settings;
 }
 

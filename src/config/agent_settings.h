@@ -1,6 +1,8 @@
 // The agent's settings: the table of what there is, and what it becomes.
 #pragma once
 
+#include <chrono>
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <span>
@@ -26,6 +28,14 @@ struct DeviceSettings {
   std::optional<device::replay::Options> replay;
 };
 
+// How the agent remembers.
+struct HistorySettings {
+  bool enabled = true;  // without a word from anybody: not for what is replayed
+  std::chrono::hours keep_ticks{24 * 15};
+  std::chrono::hours keep_rollups{24 * 365};
+  std::uint64_t max_bytes = std::uint64_t{2} << 30;
+};
+
 struct AgentSettings {
   std::string method;  // "nvml", "smi", "bash", "sim", "auto", or, with `replay`, "replay"
   http::Options http;
@@ -41,7 +51,9 @@ struct AgentSettings {
   std::string dcgm_hostname_label = "Hostname";
   std::string hostname;
   std::string dcgm_counters;
-  std::string data_dir;  // never empty
+  HistorySettings history;
+  std::string data_dir;          // empty: there is none
+  std::string data_dir_trouble;  // why, and the cure
   base::LogLevel log_level = base::LogLevel::kInfo;
   base::LogFormat log_format = base::LogFormat::kText;
   Values values;  // all that somebody gave, from which the above was made

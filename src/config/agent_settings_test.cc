@@ -45,6 +45,10 @@ TEST(AgentSettings, HaveDefaults) {
   EXPECT_EQ(settings->dcgm_hostname_label, "Hostname");
   EXPECT_EQ(settings->dcgm_counters, "");
   EXPECT_EQ(settings->data_dir, "/home/ada/.local/state/gpuscope");
+  EXPECT_TRUE(settings->history.enabled);
+  EXPECT_EQ(settings->history.keep_ticks, std::chrono::days{15});
+  EXPECT_EQ(settings->history.keep_rollups, std::chrono::days{365});
+  EXPECT_EQ(settings->history.max_bytes, 2'147'483'648U);
   EXPECT_EQ(settings->log_level, base::LogLevel::kInfo);
   EXPECT_EQ(settings->smi.nvidia_smi, "nvidia-smi");
   EXPECT_EQ(settings->smi.dcgmi, "dcgmi");
@@ -64,6 +68,10 @@ TEST(AgentSettings, TakeEveryFlag) {
                               {"dcgm-hostname-label", "hostname"},
                               {"dcgm-counters", "/etc/counters.csv"},
                               {"data-dir", "/d"},
+                              {"history", "off"},
+                              {"history-keep", "2d12h"},
+                              {"history-keep-rollups", "1000d"},
+                              {"history-size", "500MB"},
                               {"log-level", "error"},
                               {"log-format", "json"},
                               {"nvidia-smi", "/opt/nvidia-smi"},
@@ -84,6 +92,10 @@ TEST(AgentSettings, TakeEveryFlag) {
   EXPECT_EQ(settings->dcgm_hostname_label, "hostname");
   EXPECT_EQ(settings->dcgm_counters, "/etc/counters.csv");
   EXPECT_EQ(settings->data_dir, "/d");
+  EXPECT_FALSE(settings->history.enabled);
+  EXPECT_EQ(settings->history.keep_ticks, std::chrono::hours{60});
+  EXPECT_EQ(settings->history.keep_rollups, std::chrono::hours{24'000});
+  EXPECT_EQ(settings->history.max_bytes, 500'000'000U);
   EXPECT_EQ(settings->log_level, base::LogLevel::kError);
   EXPECT_EQ(settings->log_format, base::LogFormat::kJson);
   EXPECT_FALSE(settings->nvml.gpm);
@@ -132,6 +144,10 @@ TEST(AgentSettings, RefuseWhatTheyCannotUse) {
       {"dcgm-hostname-label", {"", "host"}},
       {"dcgm-counters", {""}},
       {"data-dir", {""}},
+      {"history", {"", "yes", "1"}},
+      {"history-keep", {"", "59m", "15", "forever", "-1d"}},
+      {"history-keep-rollups", {"", "59m", "1y"}},
+      {"history-size", {"", "15MiB", "2G", "1000000000", "-1GiB"}},
       {"log-level", {"", "loud", "warn"}},
       {"log-format", {"xml"}},
       {"gpm", {"", "yes", "ON", "1"}},
@@ -185,6 +201,22 @@ TEST(AgentSettings, NameTheVariableThatIsWrong) {
   ASSERT_FALSE(options);
   EXPECT_EQ(options.error().message,
             "cannot use GPUSCOPE_SIM_GPUS: '0' is not a whole number from 1 to 10000");
+}
+
+TEST(AgentSettings, RememberWhatIsReadAndNotWhatIsReplayed) {
+  EXPECT_TRUE(load({{"history", "true"}})->history.enabled);
+  EXPECT_FALSE(load({{"history", "false"}})->history.enabled);
+  EXPECT_FALSE(load({{"replay", "/r"}})->history.enabled);
+  EXPECT_TRUE(load({{"replay", "/r"}, {"history", "on"}})->history.enabled);
+  EXPECT_TRUE(load({{"replay", "/r"}, {"method", "sim"}})->history.enabled);
+}
+
+TEST(AgentSettings, GoOnWithoutAPlaceForData) {
+  const auto settings = load_agent_settings(
+      {}, Environment([](const std::string&) { return std::optional<std::string>{}; }), false);
+  ASSERT_TRUE(settings) << settings.error().message;
+  EXPECT_EQ(settings->data_dir, "");
+  EXPECT_THAT(settings->data_dir_trouble, HasSubstr("--data-dir"));
 }
 
 TEST(DataDir, FollowsWhoeverRunsTheAgent) {

@@ -159,6 +159,9 @@ void append_agent_metrics(std::string& out, const AgentMetrics& agent, MetricsFo
   for (const PlainCounter& counter : agent.counters) {
     writer.lone(counter.name, counter.help, true, static_cast<std::int64_t>(counter.value));
   }
+  for (const PlainGauge& gauge : agent.gauges) {
+    writer.lone(gauge.name, gauge.help, false, gauge.value, gauge.decimals);
+  }
   append_process(writer, agent.process);
 }
 

@@ -49,10 +49,19 @@ struct PlainCounter {
   std::uint64_t value = 0;
 };
 
+// The same of what goes up and down; `value` is in units of 10^-decimals.
+struct PlainGauge {
+  std::string_view name;
+  std::string_view help;
+  std::int64_t value = 0;
+  int decimals = 0;
+};
+
 struct AgentMetrics {
   std::string_view version;
   std::span<const SourceMetrics> sources;
   std::span<const PlainCounter> counters;
+  std::span<const PlainGauge> gauges{};
   ProcessMetrics process;
   // GPUs that were there once and are not among the snapshot's devices.
   std::span<const model::AbsentGpu> absent_gpus;

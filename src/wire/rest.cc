@@ -138,6 +138,18 @@ void write_recording(JsonWriter& json, const RecordingHealth& recording) {
   json.end_object();
 }
 
+void write_history(JsonWriter& json, const HistoryHealth& history) {
+  json.begin_object();
+  write_text(json, "file", history.file);
+  write_text(json, "error", history.error);
+  json.key("ticks").number(static_cast<std::int64_t>(history.ticks));
+  json.key("dropped_ticks").number(static_cast<std::int64_t>(history.dropped_ticks));
+  json.key("bytes").number(static_cast<std::int64_t>(history.bytes));
+  write_optional(json, "last_write", history.last_write,
+                 [&](base::WallTime time) { json.time(time); });
+  json.end_object();
+}
+
 }  // namespace
 
 void append_gpu_list(std::string& out, const model::Snapshot& snapshot) {
@@ -211,6 +223,8 @@ void append_health_document(std::string& out, std::string_view status, std::stri
   write_settings(json, agent.settings);
   write_optional(json, "recording", agent.recording,
                  [&](const RecordingHealth& recording) { write_recording(json, recording); });
+  write_optional(json, "history", agent.history,
+                 [&](const HistoryHealth& history) { write_history(json, history); });
   json.end_object();
 }
 

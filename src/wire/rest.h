@@ -59,10 +59,20 @@ struct RecordingHealth {
   std::uint64_t dropped_ticks = 0;
   std::uint64_t bytes = 0;
 };
+// The file in which the agent remembers.
+struct HistoryHealth {
+  std::string file;
+  std::string error;  // why nothing is written now; empty: it is
+  std::uint64_t ticks = 0;
+  std::uint64_t dropped_ticks = 0;
+  std::uint64_t bytes = 0;
+  std::optional<base::WallTime> last_write;  // none: nothing was written yet
+};
 // What belongs to the agent as a whole.
 struct AgentHealth {
   SettingsHealth settings;
   std::optional<RecordingHealth> recording;
+  std::optional<HistoryHealth> history{};
 };
 
 // One line of the agent's table of contents.

@@ -85,17 +85,27 @@ TEST(Rest, FindsAGpuByAnyFormOfItsUuid) {
   EXPECT_EQ(find_gpu(anonymous, "GPU-"), std::nullopt);
 }
 
-TEST(Rest, HealthTellsOfSettingsAndRecording) {
+TEST(Rest, HealthTellsOfSettingsRecordingAndHistory) {
   std::string out;
   append_health_document(
       out, "healthy", "0.1.0", {},
       {.settings = {.file = "/etc/a.yaml", .error = "cannot use it", .restart = {"listen"}},
-       .recording = RecordingHealth{
-           .file = "/r", .error = "full", .ticks = 7, .dropped_ticks = 2, .bytes = 99}});
+       .recording =
+           RecordingHealth{
+               .file = "/r", .error = "full", .ticks = 7, .dropped_ticks = 2, .bytes = 99},
+       .history = HistoryHealth{.file = "/h",
+                                .error = "",
+                                .ticks = 8,
+                                .dropped_ticks = 1,
+                                .bytes = 4096,
+                                .last_write = base::WallTime{}}});
   EXPECT_EQ(Json::parse(out)["settings"].dump(),
             R"({"file":"/etc/a.yaml","error":"cannot use it","restart":["listen"]})");
   EXPECT_EQ(Json::parse(out)["recording"].dump(),
             R"({"file":"/r","error":"full","ticks":7,"dropped_ticks":2,"bytes":99})");
+  EXPECT_EQ(Json::parse(out)["history"].dump(),
+            R"({"file":"/h","error":null,"ticks":8,"dropped_ticks":1,"bytes":4096,)"
+            R"("last_write":"1970-01-01T00:00:00.000000+00:00"})");
 }
 
 TEST(Rest, PathAnswerEscapesThePath) {
@@ -122,7 +132,7 @@ TEST(Rest, ServiceAndHealth) {
       R"({"status":"degraded","version":"0.1.0","sources":[{"method":"nvml","state":"failed",)"
       R"("error":"cannot load libnvidia-ml.so.1","simulated":null,"gpus":null,"last_tick":null,)"
       R"("ticks":0,"missed_ticks":0,"device_timeouts":0,"last_tick_duration_seconds":0}],)"
-      R"("settings":{"file":null,"error":null,"restart":[]},"recording":null})");
+      R"("settings":{"file":null,"error":null,"restart":[]},"recording":null,"history":null})");
   source = {.method = "sim",
             .state = "running",
             .error = "",

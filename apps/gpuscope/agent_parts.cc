@@ -1,0 +1,71 @@
+#include "agent_parts.h"
+
+#include <string>
+
+#include "base/log.h"
+
+namespace gpuscope::app {
+
+base::Result<std::unique_ptr<device::replay::Recorder>> make_recorder(
+    const config::AgentSettings& settings, base::Clock& clock) {
+  if (!settings.record) return nullptr;
+  return device::replay::Recorder::start(clock, {.path = *settings.record});
+}
+
+std::string history_path(const std::string& data_dir) { return data_dir + "/gpuscope.db"; }
+
+base::Result<std::unique_ptr<history::History>> start_history(const config::AgentSettings& settings,
+                                                              base::Clock& clock) {
+  if (!settings.history.enabled || settings.data_dir.empty()) return nullptr;
+  history::HistoryOptions options;
+  options.store.path = history_path(settings.data_dir);
+  options.store.keep_ticks = settings.history.keep_ticks;
+  options.store.keep_rollups = settings.history.keep_rollups;
+  options.store.max_bytes = settings.history.max_bytes;
+  return history::History::start(clock, options);
+}
+
+std::optional<wire::RecordingHealth> recording_health(const config::AgentSettings& settings,
+                                                      const device::replay::Recorder* recorder) {
+  if (recorder == nullptr || !settings.record) return std::nullopt;
+  const device::replay::RecorderStatus status = recorder->status();
+  return wire::RecordingHealth{.file = *settings.record,
+                               .error = status.failing ? status.error.message : "",
+                               .ticks = status.ticks,
+                               .dropped_ticks = status.dropped,
+                               .bytes = status.bytes};
+}
+
+std::optional<wire::HistoryHealth> history_health(const config::AgentSettings& settings,
+                                                  const history::History* history) {
+  if (history == nullptr) return std::nullopt;
+  const history::HistoryStatus status = history->status();
+  return wire::HistoryHealth{.file = history_path(settings.data_dir),
+                             .error = status.failing ? status.error.message : "",
+                             .ticks = status.ticks,
+                             .dropped_ticks = status.dropped,
+                             .bytes = status.bytes,
+                             .last_write = std::nullopt};
+}
+
+void add_metrics(const history::History& history, api::PartMetrics& parts) {
+  const history::HistoryStatus status = history.status();
+  parts.gauges.push_back(
+      {"gpuscope_history_up", "1 while the history can be written", status.failing ? 0 : 1});
+  parts.gauges.push_back({"gpuscope_history_size_bytes", "Size of the history's file",
+                          static_cast<std::int64_t>(status.bytes)});
+  parts.gauges.push_back({"gpuscope_history_open_memory_bytes",
+                          "Memory of the ticks that no chunk holds yet",
+                          static_cast<std::int64_t>(status.memory)});
+  parts.counters.push_back(
+      {"gpuscope_history_ticks_total", "Ticks that are in the history", status.ticks});
+  parts.counters.push_back({"gpuscope_history_dropped_ticks_total",
+                            "Ticks that are not in the history: it could not be written, or not "
+                            "as fast as GPUs are read",
+                            status.dropped});
+  parts.counters.push_back({"gpuscope_history_duplicate_ticks_total",
+                            "Ticks with the time of the one before, left out of the history",
+                            status.duplicates});
+}
+
+}  // namespace gpuscope::app
