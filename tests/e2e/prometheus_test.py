@@ -35,7 +35,7 @@ def parse(text):
 EXCEPTIONS = pathlib.Path(__file__).with_name("promtool_exceptions.txt")
 
 # What changes from scrape to scrape though the machine stands still.
-MOVING = re.compile(r"process_|gpuscope_http_|gpuscope_source_|gpuscope_gpu_busy_|gpuscope_gpu_last_seen_")
+MOVING = re.compile(r"process_|gpuscope_http_|gpuscope_history_|gpuscope_source_|gpuscope_gpu_busy_|gpuscope_gpu_last_seen_")
 
 
 class OlderFormat(http.server.ThreadingHTTPServer):
