@@ -69,6 +69,7 @@ class MetricsText::Page {
 
   void write(const Family& family);
   void write_extras(const AgentMetrics& agent);
+  void write_kept_extras();
 
  private:
   // The samples of a family that has one per GPU. `reading_of(gpu)` is in the catalogue's unit.
@@ -403,12 +404,16 @@ void MetricsText::Page::write_extras(const AgentMetrics& agent) {
       xid_totals();
       clock_totals();
     }
-    health();
+    write_kept_extras();
     findings();
-    absences();
-    infos();
   }
   presence(agent.absent_gpus);
+}
+
+void MetricsText::Page::write_kept_extras() {
+  health();
+  absences();
+  infos();
 }
 
 void MetricsText::Page::xid_totals() {
@@ -642,6 +647,19 @@ void MetricsText::append(const model::Snapshot* snapshot, const AgentMetrics& ag
   }
   append_agent_metrics(out, agent, format);
   if (format == MetricsFormat::kOpenMetrics) out.append("# EOF\n");
+  expected_ = std::max(expected_, out.size() - begin);
+}
+
+void MetricsText::append_kept(const model::Snapshot& snapshot, std::string& out) {
+  const std::size_t begin = out.size();
+  prepare(snapshot);
+  out.reserve(begin + expected_);
+  Page page(snapshot, *labels_, MetricsFormat::kPrometheus, out);
+  for (const Family& family : families_) {
+    // What each watch says follows from findings, which are not kept.
+    if (family.source != FamilySource::kHealthWatches) page.write(family);
+  }
+  page.write_kept_extras();
   expected_ = std::max(expected_, out.size() - begin);
 }
 
