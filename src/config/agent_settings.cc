@@ -18,6 +18,8 @@ namespace {
 
 using base::ErrorKind;
 using base::fail;
+using base::kTimeTakes;
+using base::parse_duration;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kMinInterval{100};
@@ -171,7 +173,7 @@ std::string check_sim_scenario(const Setting&, std::string_view value) {
 }
 
 std::string check_sim_time(const Setting& row, std::string_view value) {
-  return parse_time(value) ? "" : is_not(row, value);
+  return base::parse_time(value) ? "" : is_not(row, value);
 }
 
 constexpr std::size_t kDeviceSettings = 7;

@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/duration.h"
 #include "base/file.h"
 #include "base/log.h"
-#include "config/duration.h"
 #include "config/nearest.h"
 #include "config/yaml_screen.h"
 #include "device/sim/options.h"
@@ -245,8 +245,8 @@ class Reader {
   // In whole steps, up to the longest period.
   void read_duration(const YAML::Node& node, const std::string& path, Milliseconds low,
                      Milliseconds& out) {
-    const auto duration = node.IsScalar() ? parse_duration(node.Scalar()) : std::nullopt;
-    if (!duration) return wrong(node, path, kDurationTakes);
+    const auto duration = node.IsScalar() ? base::parse_duration(node.Scalar()) : std::nullopt;
+    if (!duration) return wrong(node, path, base::kDurationTakes);
     if (*duration < low || *duration > device::sim::kMaxPeriod ||
         *duration % device::sim::kStep != Milliseconds{0}) {
       return wrong(node, path, "between 100ms and 1h in steps of 100ms");

@@ -56,7 +56,9 @@ base::Result<device::sim::Options> make(const SimSettings& settings, const Names
   if (auto ok = read(settings.seed, names.seed, parse_sim_seed, kSimSeedTakes, options.seed); !ok) {
     return std::unexpected(ok.error());
   }
-  if (auto ok = read(settings.time, names.time, parse_time, kTimeTakes, options.frozen_at); !ok) {
+  if (auto ok =
+          read(settings.time, names.time, base::parse_time, base::kTimeTakes, options.frozen_at);
+      !ok) {
     return std::unexpected(ok.error());
   }
   return options;

@@ -6,8 +6,8 @@
 #include <string>
 #include <string_view>
 
+#include "base/duration.h"
 #include "base/result.h"
-#include "config/duration.h"
 #include "config/settings.h"
 #include "device/sim/options.h"
 

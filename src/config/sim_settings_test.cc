@@ -36,7 +36,7 @@ TEST(SimSettings, ReadsTheEnvironment) {
   EXPECT_EQ(options->gpus, 8);
   EXPECT_EQ(options->seed, 18446744073709551615U);
   EXPECT_EQ(options->scenario->name, "training");
-  EXPECT_EQ(options->frozen_at, parse_time("1795339482"));
+  EXPECT_EQ(options->frozen_at, base::parse_time("1795339482"));
 }
 
 TEST(SimSettings, AnEmptyVariableIsNone) {

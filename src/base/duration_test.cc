@@ -1,8 +1,8 @@
-#include "config/duration.h"
+#include "base/duration.h"
 
 #include <gtest/gtest.h>
 
-namespace gpuscope::config {
+namespace gpuscope::base {
 namespace {
 
 using std::chrono::hours;
@@ -29,13 +29,12 @@ TEST(Duration, RefusesAnythingElse) {
 }
 
 TEST(Time, ReadsSecondsAndRfc3339) {
-  EXPECT_EQ(parse_time("0"), base::WallTime{});
+  EXPECT_EQ(parse_time("0"), WallTime{});
   EXPECT_EQ(parse_time("1795339482"), parse_time("2026-11-22T09:24:42Z"));
   EXPECT_EQ(parse_time("1795339482.25"), parse_time("2026-11-22T09:24:42.250000+00:00"));
-  EXPECT_EQ(parse_time("1.0000019"), base::WallTime{seconds(1) + microseconds(1)});
+  EXPECT_EQ(parse_time("1.0000019"), WallTime{seconds(1) + microseconds(1)});
   ASSERT_TRUE(parse_time("2024-02-29T00:00:00Z").has_value());
-  EXPECT_EQ(base::format_utc(*parse_time("2024-02-29T23:59:59.5Z")),
-            "2024-02-29T23:59:59.500000+00:00");
+  EXPECT_EQ(format_utc(*parse_time("2024-02-29T23:59:59.5Z")), "2024-02-29T23:59:59.500000+00:00");
 }
 
 TEST(Time, RefusesAnythingElse) {
@@ -47,5 +46,28 @@ TEST(Time, RefusesAnythingElse) {
   }
 }
 
+TEST(Moment, IsATimeOrATimeBeforeNow) {
+  const WallTime now{seconds(1'795'339'482)};
+  EXPECT_EQ(parse_moment("now", now), now);
+  EXPECT_EQ(parse_moment("-1h30m", now), now - std::chrono::minutes(90));
+  EXPECT_EQ(parse_moment("-0s", now), now);
+  EXPECT_EQ(parse_moment("1795339482.25", now), now + milliseconds(250));
+  for (const char* text :
+       {"2026-11-22T09:24:42Z", "2026-11-22T09:24:42+00:00", "2026-11-22T10:24:42+01:00",
+        "2026-11-22T10:24:42 01:00", "2026-11-22T05:54:42.000000-03:30"}) {
+    EXPECT_EQ(parse_moment(text, now), now) << text;
+  }
+}
+
+TEST(Moment, RefusesAnythingElse) {
+  const WallTime now{seconds(1'795'339'482)};
+  for (const char* text :
+       {"", "-", "-1", "+1h", "1h", "-100d1", "-99999d", "Now", "now-1h",
+        "2026-11-22T09:24:42*01:00", "2026-11-22T09:24:42+1:000", "2026-11-22T09:24:42+24:00",
+        "2026-11-22T09:24:42+00:60", "1970-01-01T00:00:00+00:01", "2026-11-22T09:24:42Z+00:00"}) {
+    EXPECT_FALSE(parse_moment(text, now).has_value()) << text;
+  }
+}
+
 }  // namespace
-}  // namespace gpuscope::config
+}  // namespace gpuscope::base

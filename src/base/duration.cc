@@ -1,4 +1,4 @@
-#include "config/duration.h"
+#include "base/duration.h"
 
 #include <array>
 #include <charconv>
@@ -8,7 +8,7 @@
 #include <system_error>
 #include <utility>
 
-namespace gpuscope::config {
+namespace gpuscope::base {
 namespace {
 
 using std::chrono::microseconds;
@@ -70,7 +70,7 @@ std::optional<microseconds> take_fraction(std::string_view& text) {
   return microseconds{value};
 }
 
-std::optional<base::WallTime> parse_rfc3339(std::string_view text) {
+std::optional<WallTime> parse_rfc3339(std::string_view text) {
   const auto year = take_digits(text, 4, '-');
   const auto month = year ? take_digits(text, 2, '-') : std::nullopt;
   const auto day = month ? take_digits(text, 2, 'T') : std::nullopt;
@@ -84,7 +84,7 @@ std::optional<base::WallTime> parse_rfc3339(std::string_view text) {
                                          std::chrono::month{static_cast<unsigned>(*month)},
                                          std::chrono::day{static_cast<unsigned>(*day)}};
   if (!date.ok() || *year < 1970) return std::nullopt;
-  return base::WallTime{std::chrono::sys_days{date}} + std::chrono::hours{*hour} +
+  return WallTime{std::chrono::sys_days{date}} + std::chrono::hours{*hour} +
          std::chrono::minutes{*minute} + std::chrono::seconds{*second} + *fraction;
 }
 
@@ -103,7 +103,7 @@ std::optional<milliseconds> parse_duration(std::string_view text) {
   return milliseconds{std::llround(sum)};
 }
 
-std::optional<base::WallTime> parse_time(std::string_view text) {
+std::optional<WallTime> parse_time(std::string_view text) {
   if (text.find('T') != std::string_view::npos) return parse_rfc3339(text);
   std::int64_t seconds = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), seconds);
@@ -113,7 +113,31 @@ std::optional<base::WallTime> parse_time(std::string_view text) {
   text.remove_prefix(static_cast<std::size_t>(end - text.data()));
   const auto fraction = take_fraction(text);
   if (!fraction || !text.empty()) return std::nullopt;
-  return base::WallTime{std::chrono::seconds{seconds}} + *fraction;
+  return WallTime{std::chrono::seconds{seconds}} + *fraction;
 }
 
-}  // namespace gpuscope::config
+std::optional<WallTime> parse_moment(std::string_view text, WallTime now) {
+  constexpr std::size_t kOffset = 6;  // "+01:00"
+  constexpr std::size_t kShortest = 19 + kOffset;
+  if (text == "now") return now;
+  if (text.starts_with('-')) {
+    const auto before = parse_duration(text.substr(1));
+    if (!before || now - *before < WallTime{}) return std::nullopt;
+    return now - *before;
+  }
+  if (text.size() < kShortest || text.ends_with('Z')) return parse_time(text);
+  std::string_view offset = text.substr(text.size() - kOffset);
+  const char sign = offset.front() == ' ' ? '+' : offset.front();
+  if (sign != '+' && sign != '-') return std::nullopt;
+  offset.remove_prefix(1);
+  const auto hours = take_digits(offset, 2, ':');
+  const auto minutes = hours ? take_digits(offset, 2, 0) : std::nullopt;
+  if (!minutes || *hours > 23 || *minutes > 59) return std::nullopt;
+  const auto local = parse_time(std::string(text.substr(0, text.size() - kOffset)) + "Z");
+  if (!local) return std::nullopt;
+  const auto ahead = std::chrono::hours{*hours} + std::chrono::minutes{*minutes};
+  const WallTime utc = sign == '+' ? *local - ahead : *local + ahead;
+  return utc < WallTime{} ? std::nullopt : std::optional(utc);
+}
+
+}  // namespace gpuscope::base
