@@ -404,8 +404,10 @@ void MetricsText::Page::write_extras(const AgentMetrics& agent) {
       xid_totals();
       clock_totals();
     }
-    write_kept_extras();
+    health();
     findings();
+    absences();
+    infos();
   }
   presence(agent.absent_gpus);
 }

@@ -45,6 +45,10 @@ class MetricsText {
   void append(const model::Snapshot* snapshot, const AgentMetrics& agent, MetricsFormat format,
               std::string& out);
 
+  // Appends, in the older format, what can be told of a tick that the history kept: all that
+  // follows from its readings and the overall verdict.
+  void append_kept(const model::Snapshot& snapshot, std::string& out);
+
  private:
   struct Family;
   class Page;
