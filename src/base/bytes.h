@@ -80,6 +80,12 @@ class ByteReader {
     fail();
     return 0;
   }
+  // Four bytes, the lowest first.
+  std::uint32_t fixed32() {
+    std::uint32_t value = 0;
+    for (unsigned shift = 0; shift < 32; shift += 8) value |= std::uint32_t{byte()} << shift;
+    return value;
+  }
   // A count of up to `limit`, and as many bytes.
   std::string_view text(std::size_t limit) {
     const std::size_t size = count(limit);

@@ -57,6 +57,13 @@ std::vector<ColumnKey> OpenBlock::columns(std::size_t place) const {
   return keys;
 }
 
+std::vector<ColumnKey> OpenBlock::present_columns(std::size_t place) const {
+  std::vector<ColumnKey> keys = columns(place);
+  std::size_t at = 0;
+  std::erase_if(keys, [&](const ColumnKey&) { return !gpus_[place].columns[at++].has_values(); });
+  return keys;
+}
+
 void OpenBlock::write(std::size_t place, ChunkWriter& writer) const {
   writer.begin(ticks_);
   const std::vector<ColumnKey> keys = columns(place);

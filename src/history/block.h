@@ -31,6 +31,8 @@ class OpenBlock {
   bool decode(std::size_t place, const ColumnKey& key, ColumnData& out) const;
   // The columns of one GPU, in the order of its parts.
   std::vector<ColumnKey> columns(std::size_t place) const;
+  // Those that have a value.
+  std::vector<ColumnKey> present_columns(std::size_t place) const;
   // Writes all columns of one GPU.
   void write(std::size_t place, ChunkWriter& writer) const;
   // Bytes that all of it takes.

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "history/bits.h"
+#include "history/checksum.h"
 
 namespace gpuscope::history {
 namespace {
@@ -62,29 +63,35 @@ const ColumnEntry* Directory::find(const ColumnKey& key) const {
   return at == entries.end() ? nullptr : &*at;
 }
 
-base::Result<std::size_t> directory_bytes(std::string_view head) {
+namespace {
+
+// What stands before the directory.
+struct Front {
+  std::size_t ticks = 0;
+  std::size_t columns = 0;
+  std::size_t bytes = 0;  // up to the checksum
+  std::size_t directory = 0;
+};
+base::Result<Front> parse_front(std::string_view head) {
   ByteReader in(head);
   if (in.byte() != kChunkVersion) return damaged("its version is not known");
-  in.count(kMaxTicks);
-  in.count(kMaxColumns);
-  const std::size_t bytes = in.count(kMaxColumns * 64);
+  Front front;
+  front.ticks = in.count(kMaxTicks);
+  front.columns = in.count(kMaxColumns);
+  front.directory = in.count(kMaxColumns * 64);
   if (!in.ok()) return damaged("its beginning is damaged");
-  return head.size() - in.left() + bytes;
+  front.bytes = head.size() - in.left();
+  return front;
 }
 
-base::Result<Directory> parse_directory(std::string_view front) {
-  const auto length = directory_bytes(front);
-  if (!length) return std::unexpected(length.error());
-  if (*length > front.size()) return damaged("it is cut off");
-  front = front.substr(0, *length);
-  ByteReader in(front);
-  in.byte();
+base::Result<Directory> parse_entries(const Front& front, std::string_view bytes,
+                                      std::size_t begin) {
+  ByteReader in(bytes);
   Directory directory;
-  directory.bytes = *length;
-  directory.ticks = in.count(kMaxTicks);
-  const std::size_t columns = in.count(kMaxColumns);
-  in.varint();
-  std::size_t offset = *length;
+  directory.ticks = front.ticks;
+  directory.bytes = begin + bytes.size();
+  const std::size_t columns = front.columns;
+  std::size_t offset = directory.bytes;
   directory.entries.reserve(std::min(columns, in.left()));
   for (std::size_t i = 0; i < columns && in.ok(); ++i) {
     ColumnEntry entry;
@@ -111,12 +118,40 @@ base::Result<Directory> parse_directory(std::string_view front) {
         (entry.other >= i || is_relative(directory.entries[entry.other].kind) || entry.has_runs)) {
       return damaged("a column refers to one that it must not refer to");
     }
+    if (entry.has_runs || has_bytes(entry.kind)) entry.checksum = in.fixed32();
     entry.offset = offset;
     offset += entry.runs_bytes + entry.value_bytes;
     directory.entries.push_back(entry);
   }
-  if (!in.ok()) return damaged("its directory is damaged");
+  if (!in.ok() || !in.empty()) return damaged("its directory is damaged");
   return directory;
+}
+
+}  // namespace
+
+base::Result<std::size_t> directory_bytes(std::string_view head) {
+  const auto front = parse_front(head);
+  if (!front) return std::unexpected(front.error());
+  return front->bytes + kChecksumBytes + front->directory;
+}
+
+base::Result<std::size_t> checksum_place(std::string_view front) {
+  const auto parsed = parse_front(front);
+  if (!parsed) return std::unexpected(parsed.error());
+  return parsed->bytes;
+}
+
+base::Result<Directory> parse_directory(std::string_view bytes) {
+  const auto front = parse_front(bytes);
+  if (!front) return std::unexpected(front.error());
+  const std::size_t begin = front->bytes + kChecksumBytes;
+  if (begin + front->directory > bytes.size()) return damaged("it is cut off");
+  bytes = bytes.substr(0, begin + front->directory);
+  if (checksum(bytes.substr(begin), checksum(bytes.substr(0, front->bytes))) !=
+      get_checksum(bytes.substr(front->bytes))) {
+    return damaged("its directory is damaged");
+  }
+  return parse_entries(*front, bytes.substr(begin), begin);
 }
 
 base::Result<void> decode_column(const Directory& directory, const ColumnEntry& entry,
@@ -134,10 +169,15 @@ base::Result<void> decode_column(const Directory& directory, const ColumnEntry& 
   }
   std::size_t present = 0;
   const auto ticks = static_cast<std::uint32_t>(directory.ticks);
+  std::string_view bytes;
+  if (entry.has_runs || has_bytes(entry.kind)) {
+    const auto fetched = fetch(entry.offset, entry.runs_bytes + entry.value_bytes);
+    if (!fetched) return std::unexpected(fetched.error());
+    bytes = *fetched;
+    if (checksum(bytes) != entry.checksum) return damaged("a column is damaged");
+  }
   if (entry.has_runs) {
-    const auto bytes = fetch(entry.offset, entry.runs_bytes);
-    if (!bytes) return std::unexpected(bytes.error());
-    if (!parse_runs(*bytes, directory.ticks, out.runs, present)) {
+    if (!parse_runs(bytes.substr(0, entry.runs_bytes), directory.ticks, out.runs, present)) {
       return damaged("the reasons of a column are damaged");
     }
   } else if (entry.kind == Kind::kAbsent) {
@@ -153,10 +193,8 @@ base::Result<void> decode_column(const Directory& directory, const ColumnEntry& 
     out.values.assign(present, entry.base);
     return {};
   }
-  const auto bytes = fetch(entry.offset + entry.runs_bytes, entry.value_bytes);
-  if (!bytes) return std::unexpected(bytes.error());
-  if (!decode_values(static_cast<ValuesCodec>(entry.kind), entry.unit, entry.base, *bytes, present,
-                     out.values)) {
+  if (!decode_values(static_cast<ValuesCodec>(entry.kind), entry.unit, entry.base,
+                     bytes.substr(entry.runs_bytes), present, out.values)) {
     return damaged("the values of a column are damaged");
   }
   return {};
@@ -230,12 +268,14 @@ void ChunkWriter::add(const ColumnKey& key, const ColumnData& column) {
     put_varint(directory_, encoded_.unit);
     put_varint(directory_, encoded_.bytes.size());
     if (has_runs) put_varint(directory_, runs.size());
+    put_checksum(directory_, checksum(encoded_.bytes, checksum(runs)));
     data_ += runs;
     data_ += encoded_.bytes;
     return;
   }
   if (has_runs) {
     put_varint(directory_, runs.size());
+    put_checksum(directory_, checksum(runs));
     data_ += runs;
   }
 }
@@ -246,6 +286,7 @@ const std::string& ChunkWriter::finish() {
   put_varint(chunk_, ticks_);
   put_varint(chunk_, columns_);
   put_varint(chunk_, directory_.size());
+  put_checksum(chunk_, checksum(directory_, checksum(chunk_)));
   chunk_ += directory_;
   chunk_ += data_;
   return chunk_;

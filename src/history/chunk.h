@@ -45,6 +45,7 @@ struct ColumnEntry {
   std::size_t runs_bytes = 0;   // at `offset`
   std::size_t value_bytes = 0;  // behind the runs
   std::size_t offset = 0;       // from the chunk's begin
+  std::uint32_t checksum = 0;   // of both, where there are any
 };
 
 struct Directory {
@@ -56,16 +57,21 @@ struct Directory {
 };
 
 // Bytes that the beginning of a chunk takes at most before the directory's own length is known.
-inline constexpr std::size_t kChunkHeadBytes = 16;
+inline constexpr std::size_t kChunkHeadBytes = 20;
 inline constexpr std::size_t kMaxColumns = 65'536;
 
 // The length of everything before the data, by the first kChunkHeadBytes (or all, if fewer).
 base::Result<std::size_t> directory_bytes(std::string_view head);
-// `front`: at least as much. kInvalidArgument: "cannot read a chunk: …".
+// Where the directory's checksum stands, of everything before the data but for itself. `front` is
+// as long as directory_bytes() says.
+base::Result<std::size_t> checksum_place(std::string_view front);
+// `front`: at least as much. kInvalidArgument: "cannot read a chunk: …", also where a checksum says
+// that something is damaged.
 base::Result<Directory> parse_directory(std::string_view front);
 
 // Gives `length` bytes of the chunk from `offset` on, valid until the next call.
 using Fetch = std::function<base::Result<std::string_view>(std::size_t offset, std::size_t length)>;
+// Never gives values that were not written: what is damaged is told.
 base::Result<void> decode_column(const Directory& directory, const ColumnEntry& entry,
                                  const Fetch& fetch, ColumnData& out);
 

@@ -270,7 +270,7 @@ TEST(Tail, GivesBackEveryTickOverAnyNumberOfPieces) {
     bytes.clear();
     encoder.append(snapshot, bytes);
     block.append(encoder.machine());
-    decoder.feed(bytes);
+    decoder.feed_ticks(bytes);
     ASSERT_TRUE(decoder.next());
     EXPECT_EQ(decoder.machine().time, snapshot.time);
     for (std::size_t i = 0; i < 2; ++i) {

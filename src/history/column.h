@@ -70,6 +70,7 @@ class OpenColumn {
     if (why != run_.absence || run_.ticks == 0) begin_run(why);
     run_.ticks += ticks;
   }
+  bool has_values() const { return present_ > 0; }
   void decode(ColumnData& out) const;
   std::size_t memory() const;
 

@@ -27,8 +27,6 @@ using model::SeriesKey;
 using model::SeriesSample;
 using std::chrono::seconds;
 
-constexpr model::TimeRange kAlways{base::WallTime{}, base::WallTime{seconds{9'000'000'000}}};
-constexpr base::WallTime kHour{seconds{1'780'002'000}};
 constexpr Metric kLookedAt[] = {Metric::kGpuUtilization,
                                 Metric::kMemoryUtilization,
                                 Metric::kEncoderUtilization,
@@ -41,10 +39,6 @@ std::unique_ptr<Store> open_store(const StoreOptions& options,
   auto opened = Store::open(options, live);
   EXPECT_TRUE(opened) << opened.error().message;
   return opened ? std::move(*opened) : nullptr;
-}
-
-bool same(const Reading& one, const Reading& two) {
-  return one.absence == two.absence && (!one.present() || one.value == two.value);
 }
 
 // What a child does: ticks as fast as it can, a byte for each that it took.

@@ -36,7 +36,7 @@ class History::Impl {
     status.dropped = dropped;
     return status;
   }
-  std::unique_ptr<model::SeriesReader> reader() const {
+  std::unique_ptr<HistoryReader> reader() const {
     return std::make_unique<HistoryReader>(options_.store.path, live_);
   }
 
@@ -110,7 +110,13 @@ void History::Impl::append(const Tick& tick) {
 }
 
 void History::Impl::commit() {
-  settle(store_->commit());
+  auto outcome = store_->commit();
+  if (outcome) {
+    const base::WallTime now = clock_.wall_now();
+    MutexLock lock(mutex_);
+    status_.last_write = now;
+  }
+  settle(std::move(outcome));
   if (store_) note_store();
   commit_at_.reset();
   if (store_ && store_->has_pending()) commit_at_ = retry_at_;
@@ -154,6 +160,7 @@ void History::Impl::settle(base::Result<void> outcome) {
   {
     MutexLock lock(mutex_);
     status_.failing = !outcome;
+    if (!outcome) ++status_.write_errors;
     if (!outcome) status_.error = std::move(outcome.error());
   }
   trouble_.note(message);
@@ -175,7 +182,7 @@ void History::take(std::shared_ptr<const model::Snapshot> snapshot) {
   impl_->take(std::move(snapshot));
 }
 HistoryStatus History::status() const { return impl_->status(); }
-std::unique_ptr<model::SeriesReader> History::reader() const { return impl_->reader(); }
+std::unique_ptr<HistoryReader> History::reader() const { return impl_->reader(); }
 void History::stop() { impl_->stop(); }
 
 }  // namespace gpuscope::history

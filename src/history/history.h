@@ -5,12 +5,13 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <optional>
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "history/reader.h"
 #include "history/store.h"
 #include "model/sample_sink.h"
-#include "model/series.h"
 
 namespace gpuscope::history {
 
@@ -21,13 +22,15 @@ struct HistoryOptions {
 };
 
 struct HistoryStatus {
-  bool failing = false;          // the last attempt to write came to nothing
-  base::Error error;             // why: the last failure, also when it is over
-  std::uint64_t ticks = 0;       // committed
-  std::uint64_t dropped = 0;     // ticks that are not in the file
-  std::uint64_t duplicates = 0;  // ticks with the time of the one before, left out
-  std::uint64_t bytes = 0;       // of the file
-  std::size_t memory = 0;        // bytes of the open block
+  bool failing = false;                      // the last attempt to write came to nothing
+  base::Error error;                         // why: the last failure, also when it is over
+  std::uint64_t write_errors = 0;            // attempts to write that came to nothing
+  std::optional<base::WallTime> last_write;  // when it was last committed
+  std::uint64_t ticks = 0;                   // committed
+  std::uint64_t dropped = 0;                 // ticks that are not in the file
+  std::uint64_t duplicates = 0;              // ticks with the time of the one before, left out
+  std::uint64_t bytes = 0;                   // of the file
+  std::size_t memory = 0;                    // bytes of the open block
 };
 
 // Never holds up a tick and never ends the program: what goes wrong is in the log and in status(),
@@ -42,7 +45,7 @@ class History final : public model::SampleSink {
   void take(std::shared_ptr<const model::Snapshot> snapshot) override;
   HistoryStatus status() const;
   // Reads this history, with the ticks that are not written yet. It may outlive the history.
-  std::unique_ptr<model::SeriesReader> reader() const;
+  std::unique_ptr<HistoryReader> reader() const;
   // Commits what has been taken, and joins the thread. Idempotent. What is taken later is dropped.
   void stop();
 

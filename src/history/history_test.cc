@@ -20,9 +20,6 @@ using model::Metric;
 using std::chrono::seconds;
 using testing::HasSubstr;
 
-constexpr model::TimeRange kAlways{base::WallTime{}, base::WallTime{seconds{9'000'000'000}}};
-constexpr base::WallTime kHour{seconds{1'780'002'000}};
-
 template <typename Condition>
 void wait_until(Condition condition) {
   const auto limit = std::chrono::steady_clock::now() + seconds{60};

@@ -1,4 +1,5 @@
-// A folder, and a machine whose every tick follows from its number, for tests of the history.
+// For tests of the history: a folder, a store in it, and a machine whose every tick follows from
+// its time.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -9,8 +10,12 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "history/reader.h"
+#include "history/sqlite.h"
+#include "history/store.h"
 #include "model/series.h"
 #include "model/snapshot.h"
 
@@ -42,6 +47,9 @@ inline std::uint64_t mixed(std::uint64_t x) {
 }
 
 inline constexpr base::WallTime kTestStart{std::chrono::seconds{1'780'000'000}};
+inline constexpr base::WallTime kHour{std::chrono::seconds{1'780'002'000}};  // the first full one
+inline constexpr model::TimeRange kAlways{base::WallTime{},
+                                          base::WallTime{std::chrono::seconds{9'000'000'000}}};
 
 // The readings of a GPU's row at a time, and nothing else, follow from the GPU and the time.
 inline model::Reading test_reading(std::size_t gpu, model::Metric metric, base::WallTime time) {
@@ -95,5 +103,87 @@ inline std::shared_ptr<model::Snapshot> test_tick(
   }
   return snapshot;
 }
+
+inline bool same(const model::Reading& one, const model::Reading& two) {
+  return one.absence == two.absence && (!one.present() || one.value == two.value);
+}
+
+// What is asked for, as text: a row a line, columns parted by "|".
+inline std::string ask(Connection& connection, const std::string& sql) {
+  auto rows = connection.prepare(sql);
+  EXPECT_TRUE(rows) << rows.error().message;
+  if (!rows) return "";
+  std::string text;
+  for (;;) {
+    const auto row = rows->step();
+    EXPECT_TRUE(row) << row.error().message;
+    if (!row || !*row) return text;
+    if (!text.empty()) text += "\n";
+    for (int i = 0; i < rows->columns(); ++i) {
+      text += (i > 0 ? "|" : "") + (rows->is_null(i) ? std::string("NULL") : rows->text(i));
+    }
+  }
+}
+
+// A store in a folder of its own, opened when it is first used.
+class StoreFixture : public testing::Test {
+ protected:
+  Store& store() {
+    if (!store_) {
+      auto opened = Store::open(options_, live_);
+      EXPECT_TRUE(opened) << opened.error().message;
+      if (opened) store_ = std::move(*opened);
+    }
+    return *store_;
+  }
+  // As a crash does: what waits is lost.
+  void close() {
+    store_.reset();
+    live_ = std::make_shared<LiveBlock>();
+  }
+  Taken append(const model::Snapshot& snapshot) {
+    base::Result<void> outcome;
+    const Taken taken = store().append(snapshot, outcome);
+    EXPECT_TRUE(outcome) << outcome.error().message;
+    return taken;
+  }
+  void append_ticks(base::WallTime from, int count,
+                    std::chrono::seconds step = std::chrono::seconds{1}) {
+    for (int i = 0; i < count; ++i) {
+      ASSERT_EQ(append(*test_tick(inventory_, from + i * step)), Taken::kYes);
+      if (store().is_due()) {
+        ASSERT_TRUE(store().commit());
+      }
+    }
+  }
+  Connection connect(Connection::Mode mode) {
+    auto connection = Connection::open(options_.path, mode);
+    EXPECT_TRUE(connection) << connection.error().message;
+    return std::move(*connection);
+  }
+  std::string query(const std::string& sql) {
+    auto connection = connect(Connection::Mode::kRead);
+    return ask(connection, sql);
+  }
+  void run(const std::string& sql) {
+    auto connection = connect(Connection::Mode::kWrite);
+    const auto done = connection.execute(sql);
+    ASSERT_TRUE(done) << done.error().message;
+  }
+  std::vector<model::SeriesSample> samples(const model::SeriesKey& key,
+                                           std::shared_ptr<LiveBlock> live,
+                                           model::TimeRange range = kAlways) {
+    const HistoryReader reader(options_.path, std::move(live));
+    auto found = reader.samples(key, range);
+    EXPECT_TRUE(found) << found.error().message;
+    return found.value_or(std::vector<model::SeriesSample>{});
+  }
+
+  const Folder folder_;
+  StoreOptions options_{.path = folder_ / "gpuscope.db"};
+  std::shared_ptr<LiveBlock> live_ = std::make_shared<LiveBlock>();
+  std::shared_ptr<model::Inventory> inventory_ = test_inventory(2);
+  std::unique_ptr<Store> store_;
+};
 
 }  // namespace gpuscope::history

@@ -3,8 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <set>
 #include <utility>
+
+#include "base/log.h"
+#include "history/chunk.h"
+#include "history/times.h"
 
 namespace gpuscope::history {
 namespace {
@@ -72,8 +75,6 @@ void add(SeriesBucket& bucket, std::uint64_t count, std::int64_t min, std::int64
   bucket.count += count;
 }
 
-std::string key_of(model::Metric metric) { return std::string(model::info(metric).key); }
-
 }  // namespace
 
 Result<HistoryReader::File*> HistoryReader::file() const {
@@ -86,7 +87,7 @@ Result<HistoryReader::File*> HistoryReader::file() const {
     return base::fail(ErrorKind::kUnavailable,
                       fmt::format("cannot read {}: nothing has been written to it yet", path_));
   }
-  File file{std::move(*connection), {}, {}, {}, {}};
+  File file{std::move(*connection), {}, {}, {}, {}, {}};
   const std::pair<Statement*, std::string_view> statements[] = {
       {&file.find_gpu, "SELECT id FROM gpu WHERE uuid=?"},
       {&file.find_metric, "SELECT id, rolled FROM metric WHERE key=? AND decimals=?"},
@@ -103,78 +104,59 @@ Result<HistoryReader::File*> HistoryReader::file() const {
   return &*file_;
 }
 
-Result<HistoryReader::Series> HistoryReader::find(File& file, const SeriesKey& key) const {
-  file.find_gpu.bind_text(1, key.gpu);
+HistoryReader::Wanted HistoryReader::wanted(const SeriesKey& key) {
+  const model::MetricInfo& info = model::info(key.metric);
+  return {key.gpu, info.key, info.entity, info.decimals, info.kind, key.instance};
+}
+
+Result<HistoryReader::Series> HistoryReader::find(File& file, const Wanted& wanted) const {
+  file.find_gpu.bind_text(1, wanted.gpu);
   auto row = file.find_gpu.step();
   if (!row) return std::unexpected(std::move(row.error()));
   if (!*row) {
     return base::fail(ErrorKind::kNotFound,
-                      fmt::format("cannot find the GPU {} in the history", key.gpu));
+                      fmt::format("cannot find the GPU {} in the history", wanted.gpu));
   }
   Series series;
   series.gpu = static_cast<std::uint32_t>(file.find_gpu.number(0));
+  series.instance = wanted.instance;
   file.find_gpu.reset();
-  const model::MetricInfo& info = model::info(key.metric);
-  file.find_metric.bind_text(1, info.key).bind(2, std::int64_t{info.decimals});
+  file.find_metric.bind_text(1, wanted.key).bind(2, std::int64_t{wanted.decimals});
   row = file.find_metric.step();
   if (!row) return std::unexpected(std::move(row.error()));
   if (!*row) return series;
   series.known = true;
-  series.metric = static_cast<std::uint32_t>(file.find_metric.number(0));
-  series.rolled = file.find_metric.number(1) != 0;
+  series.metric = {.id = static_cast<std::uint32_t>(file.find_metric.number(0)),
+                   .key = std::string(wanted.key),
+                   .entity = wanted.entity,
+                   .decimals = wanted.decimals,
+                   .kind = wanted.kind,
+                   .rolled = file.find_metric.number(1) != 0};
   file.find_metric.reset();
   return series;
 }
 
-// The block that another process has open, by what it has committed.
-Result<std::unique_ptr<OpenBlock>> HistoryReader::load_tail(File& file) const {
-  auto rows = file.connection.prepare("SELECT id, data FROM tail ORDER BY id");
-  if (!rows) return std::unexpected(std::move(rows.error()));
-  std::unique_ptr<OpenBlock> block;
-  std::unique_ptr<TailDecoder> decoder;
-  for (;;) {
-    const auto row = rows->step();
-    if (!row) return std::unexpected(row.error());
-    if (!*row) break;
-    if (!decoder) {
-      BlockHead head;
-      if (rows->number(0) != 0 || !decode_head(rows->bytes(1), head)) break;
-      block = std::make_unique<OpenBlock>(head);
-      decoder = std::make_unique<TailDecoder>(head);
-      continue;
-    }
-    decoder->feed(rows->bytes(1));
-    while (decoder->next()) block->append(decoder->machine());
-    if (decoder->failed()) break;
-  }
-  return block;
-}
-
-// False: the open block does not have the series. `block` is its number, or above all there are.
-Result<bool> HistoryReader::read_open(File& file, const Series& series, std::uint32_t instance,
-                                      std::uint64_t& block, ColumnData& column,
-                                      std::vector<std::int64_t>& times) const {
-  const auto read = [&](const OpenBlock& open) {
-    block = open.head().block;
-    const auto& gpus = open.head().gpus;
-    const auto place = std::ranges::find(gpus, series.gpu);
-    if (place == gpus.end()) return false;
-    open.decode_times(times);
-    return open.decode(static_cast<std::size_t>(place - gpus.begin()), {series.metric, instance},
-                       column);
-  };
-  block = INT64_MAX;
+Result<void> HistoryReader::with_open(File& file,
+                                      const std::function<void(const OpenBlock*)>& use) const {
   if (live_) {
     MutexLock lock(live_->mutex);
-    return live_->block && read(*live_->block);
+    use(live_->block.get());
+    return {};
   }
-  auto tail = load_tail(file);
-  if (!tail) return std::unexpected(std::move(tail.error()));
-  return *tail && read(**tail);
+  const auto block = file.tail.look(file.connection);
+  if (!block) return std::unexpected(block.error());
+  use(*block);
+  return {};
+}
+
+void HistoryReader::tell_of_damage(std::int64_t chunk, const std::string& why) const {
+  if (!damaged_.insert(chunk).second) return;
+  base::log(base::LogLevel::kWarning,
+            fmt::format("{}: what chunk {} of {} holds counts as failed", why, chunk, path_));
 }
 
 Result<bool> HistoryReader::read_chunk(File& file, std::int64_t chunk, const ColumnKey& key,
-                                       ColumnData& column) const {
+                                       std::size_t ticks, ColumnData& column) const {
   file.find_chunk.bind(1, chunk);
   const auto row = file.find_chunk.step();
   if (!row) return std::unexpected(row.error());
@@ -211,6 +193,9 @@ Result<bool> HistoryReader::read_chunk(File& file, std::int64_t chunk, const Col
   }
   const auto directory = parse_directory(*front);
   if (!directory) return std::unexpected(directory.error());
+  if (directory->ticks != ticks) {
+    return base::fail(ErrorKind::kInvalidArgument, "cannot read a chunk: it is of another block");
+  }
   const ColumnEntry* entry = directory->find(key);
   if (entry == nullptr) return false;
   if (auto done = decode_column(*directory, *entry, fetch, column); !done) {
@@ -219,132 +204,70 @@ Result<bool> HistoryReader::read_chunk(File& file, std::int64_t chunk, const Col
   return true;
 }
 
-Result<void> HistoryReader::visit_columns(File& file, const Series& series, std::uint32_t instance,
-                                          std::int64_t begin, std::int64_t end,
-                                          const VisitColumn& visit) const {
+Result<void> HistoryReader::visit_columns(File& file, const Series& series, std::int64_t begin,
+                                          std::int64_t end, const VisitColumn& visit) const {
   // The open block first: what is closed meanwhile is in it, and left out of the file's.
+  const ColumnKey key{series.metric.id, series.instance};
   ColumnData open_column;
   std::vector<std::int64_t> open_times;
-  std::uint64_t open_block = 0;
-  const auto open = read_open(file, series, instance, open_block, open_column, open_times);
-  if (!open) return std::unexpected(open.error());
+  bool is_open = false;
+  std::int64_t open_block = INT64_MAX;  // above all there are
+  const auto looked = with_open(file, [&](const OpenBlock* open) {
+    if (open == nullptr) return;
+    open_block = static_cast<std::int64_t>(open->head().block);
+    const auto& gpus = open->head().gpus;
+    const auto place = std::ranges::find(gpus, series.gpu);
+    if (place == gpus.end() || micros(open->first()) >= end || micros(open->last()) < begin) return;
+    open->decode_times(open_times);
+    is_open = open->decode(static_cast<std::size_t>(place - gpus.begin()), key, open_column);
+  });
+  if (!looked) return looked;
 
   ColumnData column;
   std::vector<std::int64_t> times;
-  file.find_blocks.bind(1, begin).bind(2, end).bind(3, static_cast<std::int64_t>(open_block));
+  file.find_blocks.bind(1, begin).bind(2, end).bind(3, open_block);
   for (;;) {
     const auto row = file.find_blocks.step();
     if (!row) return std::unexpected(row.error());
     if (!*row) break;
-    const std::int64_t id = file.find_blocks.number(0);
-    const auto has =
-        read_chunk(file, id << kGpuBits | series.gpu, {series.metric, instance}, column);
-    if (!has) {
-      file.find_blocks.reset();
-      return std::unexpected(has.error());
-    }
-    if (!*has) continue;
-    ByteReader in(file.find_blocks.bytes(1));
-    const auto codec = static_cast<ValuesCodec>(in.byte());
-    const std::int64_t base = in.signed_number();
-    const std::uint64_t unit = in.varint();
+    const std::int64_t chunk = file.find_blocks.number(0) << kGpuBits | series.gpu;
     const auto ticks = static_cast<std::size_t>(file.find_blocks.number(2));
-    const std::string_view all = file.find_blocks.bytes(1);
-    const bool whole = in.ok() && decode_values(codec, unit, base,
-                                                all.substr(all.size() - in.left()), ticks, times);
-    std::size_t sum = 0;
-    for (const Run& run : column.runs) sum += run.ticks;
-    if (!whole || sum != times.size()) {
-      file.find_blocks.reset();
-      return base::fail(ErrorKind::kInvalidArgument,
-                        fmt::format("cannot read block {} of {}: it is damaged", id, path_));
+    const auto has = read_chunk(file, chunk, key, ticks, column);
+    if (!has) {
+      if (has.error().kind != ErrorKind::kInvalidArgument) {
+        file.find_blocks.reset();
+        return std::unexpected(has.error());
+      }
+      tell_of_damage(chunk, has.error().message);
+      column.clear();
+      column.runs.push_back({static_cast<std::uint32_t>(ticks), model::Absence::kFailed});
+    } else if (!*has) {
+      continue;
+    }
+    if (!decode_times(file.find_blocks.bytes(1), ticks, times)) {
+      tell_of_damage(chunk, "cannot read the times of a block: they are damaged");
+      continue;
     }
     visit(times, column);
   }
-  if (*open) visit(open_times, open_column);
+  if (is_open) visit(open_times, open_column);
   return {};
 }
 
-Result<std::vector<SeriesKey>> HistoryReader::select(const model::SeriesMatch& match) const {
-  MutexLock lock(mutex_);
-  const auto opened = file();
-  if (!opened) return std::unexpected(opened.error());
-  File& file = **opened;
-  std::map<std::uint32_t, std::string> gpus;
-  std::map<std::uint32_t, model::Metric> metrics;
-  for (const auto& [sql, is_gpu] : {std::pair{"SELECT id, uuid, 0 FROM gpu", true},
-                                    std::pair{"SELECT id, key, decimals FROM metric", false}}) {
-    auto rows = file.connection.prepare(sql);
-    if (!rows) return std::unexpected(std::move(rows.error()));
-    for (;;) {
-      const auto row = rows->step();
-      if (!row) return std::unexpected(row.error());
-      if (!*row) break;
-      const auto id = static_cast<std::uint32_t>(rows->number(0));
-      if (is_gpu) {
-        if (!match.gpu || *match.gpu == rows->text(1)) gpus[id] = rows->text(1);
-        continue;
-      }
-      const auto metric = model::find_metric(rows->text(1));
-      if (!metric || model::info(*metric).decimals != rows->number(2)) continue;
-      if (!match.metric || *match.metric == *metric) metrics[id] = *metric;
-    }
-  }
-  std::set<SeriesKey> found;
-  const auto put = [&](std::uint32_t gpu, const ColumnKey& key) {
-    const auto metric = metrics.find(key.metric);
-    if (metric != metrics.end()) found.insert({gpus[gpu], metric->second, key.instance});
-  };
-  const auto put_open = [&](const OpenBlock& open) {
-    ColumnData column;
-    for (std::size_t i = 0; i < open.head().gpus.size(); ++i) {
-      if (!gpus.contains(open.head().gpus[i])) continue;
-      for (const ColumnKey& key : open.columns(i)) {
-        if (open.decode(i, key, column) && !column.values.empty()) {
-          put(open.head().gpus[i], key);
-        }
-      }
-    }
-  };
-  if (live_) {
-    MutexLock live_lock(live_->mutex);
-    if (live_->block) put_open(*live_->block);
-  } else {
-    auto tail = load_tail(file);
-    if (!tail) return std::unexpected(std::move(tail.error()));
-    if (*tail) put_open(**tail);
-  }
-  auto chunks = file.connection.prepare("SELECT id, substr(data, 1, 65536) FROM chunk");
-  if (!chunks) return std::unexpected(std::move(chunks.error()));
-  for (;;) {
-    const auto row = chunks->step();
-    if (!row) return std::unexpected(row.error());
-    if (!*row) break;
-    const auto gpu = static_cast<std::uint32_t>(chunks->number(0) & ((1U << kGpuBits) - 1));
-    if (!gpus.contains(gpu)) continue;
-    const auto directory = parse_directory(chunks->bytes(1));
-    if (!directory) return std::unexpected(directory.error());
-    for (const ColumnEntry& entry : directory->entries) {
-      if (entry.kind != ColumnEntry::Kind::kAbsent) put(gpu, entry.key);
-    }
-  }
-  return std::vector<SeriesKey>(found.begin(), found.end());
-}
-
-Result<std::vector<SeriesSample>> HistoryReader::samples(const SeriesKey& key,
-                                                         const TimeRange& range) const {
+Result<std::vector<SeriesSample>> HistoryReader::samples_of(const Wanted& wanted,
+                                                            const TimeRange& range) const {
   if (auto fits = check(range, 1); !fits) return std::unexpected(std::move(fits.error()));
   MutexLock lock(mutex_);
   const auto opened = file();
   if (!opened) return std::unexpected(opened.error());
-  const auto series = find(**opened, key);
+  const auto series = find(**opened, wanted);
   if (!series) return std::unexpected(series.error());
   std::vector<SeriesSample> samples;
   if (!series->known) return samples;
   const std::int64_t begin = micros(range.begin);
   const std::int64_t end = micros(range.end);
   const auto done = visit_columns(
-      **opened, *series, key.instance, begin, end,
+      **opened, *series, begin, end,
       [&](const std::vector<std::int64_t>& times, const ColumnData& column) {
         column.for_each([&](std::size_t tick, const model::Reading& reading) {
           const std::int64_t time = times[tick];
@@ -360,13 +283,21 @@ Result<std::vector<SeriesSample>> HistoryReader::samples(const SeriesKey& key,
   return samples;
 }
 
+Result<std::vector<SeriesSample>> HistoryReader::samples(const SeriesKey& key,
+                                                         const TimeRange& range) const {
+  return samples_of(wanted(key), range);
+}
+
+Result<std::vector<SeriesSample>> HistoryReader::health_samples(const std::string& gpu,
+                                                                const TimeRange& range) const {
+  return samples_of(health(gpu), range);
+}
+
 Result<void> HistoryReader::fill_from_ticks(File& file, const Series& series,
-                                            std::uint32_t instance, const TimeRange& range,
-                                            std::int64_t from,
+                                            const TimeRange& range, std::int64_t from,
                                             std::vector<SeriesBucket>& buckets) const {
   Parts parts(range, buckets);
-  return visit_columns(file, series, instance, std::max(from, micros(range.begin)),
-                       micros(range.end),
+  return visit_columns(file, series, std::max(from, micros(range.begin)), micros(range.end),
                        [&](const std::vector<std::int64_t>& times, const ColumnData& column) {
                          column.for_each_value([&](std::size_t tick, std::int64_t value) {
                            const std::int64_t time = times[tick];
@@ -379,28 +310,29 @@ Result<void> HistoryReader::fill_from_ticks(File& file, const Series& series,
 
 // Hours where a part is at least as long, else minutes; ticks for what they do not have yet.
 Result<void> HistoryReader::fill_from_rollups(File& file, const Series& series,
-                                              const SeriesKey& key, const TimeRange& range,
+                                              const TimeRange& range,
                                               std::vector<SeriesBucket>& buckets) const {
   const std::int64_t width =
       (micros(range.end) - micros(range.begin)) / static_cast<std::int64_t>(buckets.size());
   const bool hours = width >= kResolutionSeconds[1] * kMicros;
+  const Resolution resolution = hours ? Resolution::kHour : Resolution::kMinute;
   const std::int64_t step = kResolutionSeconds[hours ? 1 : 0];
-  const model::MetricInfo& info = model::info(key.metric);
-  const RollupColumns columns =
-      rollup_columns({series.metric, key_of(key.metric), info.decimals, info.kind, true});
-  const std::string_view table = hours ? "rollup_hour" : "rollup_minute";
-  std::int64_t covered = INT64_MIN;
+  const RollupColumns columns = rollup_columns(series.metric);
+  const std::string table = rollup_table(series.metric.entity, resolution);
+  // Every minute and hour has a row of the GPU itself, whatever of it had values.
+  auto last = file.connection.number(
+      fmt::format("SELECT coalesce(max(time), {}) FROM {} WHERE gpu={}", INT64_MIN,
+                  rollup_table(model::Entity::kGpu, resolution), series.gpu));
+  if (!last) return std::unexpected(std::move(last.error()));
+  const std::int64_t covered = *last == INT64_MIN ? INT64_MIN : (*last + step) * kMicros;
   auto has = file.connection.number(fmt::format(
       "SELECT count(*) FROM pragma_table_info('{}') WHERE name='{}'", table, columns.min));
   if (!has) return std::unexpected(std::move(has.error()));
   if (*has > 0) {
-    auto last = file.connection.number(fmt::format(
-        "SELECT coalesce(max(time), {}) FROM {} WHERE gpu={}", INT64_MIN, table, series.gpu));
-    if (!last) return std::unexpected(std::move(last.error()));
-    if (*last != INT64_MIN) covered = (*last + step) * kMicros;
     auto rows = file.connection.prepare(
-        fmt::format("SELECT time, ticks, {}, {}, {} FROM {} WHERE gpu=? AND time>=? AND time<?",
-                    columns.min, columns.max, columns.third, table));
+        fmt::format("SELECT time, ticks, {}, {}, {} FROM {} WHERE gpu=? AND time>=? AND time<?{}",
+                    columns.min, columns.max, columns.third, table,
+                    series.metric.entity == model::Entity::kGpu ? "" : " AND instance=?"));
     if (!rows) return std::unexpected(std::move(rows.error()));
     const auto seconds_of = [](base::WallTime time) {
       return std::chrono::ceil<std::chrono::seconds>(time).time_since_epoch().count();
@@ -408,6 +340,7 @@ Result<void> HistoryReader::fill_from_rollups(File& file, const Series& series,
     rows->bind(1, std::int64_t{series.gpu})
         .bind(2, seconds_of(range.begin))
         .bind(3, seconds_of(range.end));
+    if (series.metric.entity != model::Entity::kGpu) rows->bind(4, std::int64_t{series.instance});
     Parts parts(range, buckets);
     for (;;) {
       const auto row = rows->step();
@@ -421,13 +354,13 @@ Result<void> HistoryReader::fill_from_rollups(File& file, const Series& series,
           static_cast<double>(third) * static_cast<double>(ticks), third);
     }
   }
-  return fill_from_ticks(file, series, key.instance, range, covered, buckets);
+  return fill_from_ticks(file, series, range, covered, buckets);
 }
 
 // Ticks answer what is short, or too finely cut for rollups, as far as they are kept.
 Result<bool> HistoryReader::wants_rollups(File& file, const Series& series, const TimeRange& range,
                                           std::size_t count) const {
-  if (!series.rolled) return false;
+  if (!series.metric.rolled) return false;
   const std::int64_t length = micros(range.end) - micros(range.begin);
   const std::int64_t width = length / static_cast<std::int64_t>(count);
   if (width < kResolutionSeconds[0] * kMicros) return false;
@@ -442,20 +375,19 @@ Result<bool> HistoryReader::wants_rollups(File& file, const Series& series, cons
   return micros(range.begin) < *oldest && *oldest != INT64_MAX && *older != 0;
 }
 
-Result<std::vector<SeriesBucket>> HistoryReader::buckets_locked(const SeriesKey& key,
-                                                                const TimeRange& range,
-                                                                std::size_t count) const {
+Result<std::vector<SeriesBucket>> HistoryReader::buckets_of(const Wanted& wanted,
+                                                            const TimeRange& range,
+                                                            std::size_t count) const {
   const auto opened = file();
   if (!opened) return std::unexpected(opened.error());
-  const auto series = find(**opened, key);
+  const auto series = find(**opened, wanted);
   if (!series) return std::unexpected(series.error());
   std::vector<SeriesBucket> buckets(count);
   if (!series->known || range.begin == range.end) return buckets;
   const auto rollups = wants_rollups(**opened, *series, range, count);
   if (!rollups) return std::unexpected(rollups.error());
-  const auto done =
-      *rollups ? fill_from_rollups(**opened, *series, key, range, buckets)
-               : fill_from_ticks(**opened, *series, key.instance, range, INT64_MIN, buckets);
+  const auto done = *rollups ? fill_from_rollups(**opened, *series, range, buckets)
+                             : fill_from_ticks(**opened, *series, range, INT64_MIN, buckets);
   if (!done) return std::unexpected(done.error());
   for (SeriesBucket& bucket : buckets) {
     if (bucket.count > 0) bucket.mean /= static_cast<double>(bucket.count);
@@ -468,7 +400,15 @@ Result<std::vector<SeriesBucket>> HistoryReader::buckets(const SeriesKey& key,
                                                          std::size_t count) const {
   if (auto fits = check(range, count); !fits) return std::unexpected(std::move(fits.error()));
   MutexLock lock(mutex_);
-  return buckets_locked(key, range, count);
+  return buckets_of(wanted(key), range, count);
+}
+
+Result<std::vector<SeriesBucket>> HistoryReader::health_buckets(const std::string& gpu,
+                                                                const TimeRange& range,
+                                                                std::size_t count) const {
+  if (auto fits = check(range, count); !fits) return std::unexpected(std::move(fits.error()));
+  MutexLock lock(mutex_);
+  return buckets_of(health(gpu), range, count);
 }
 
 Result<std::vector<std::optional<double>>> HistoryReader::window_means(
@@ -477,7 +417,7 @@ Result<std::vector<std::optional<double>>> HistoryReader::window_means(
   MutexLock lock(mutex_);
   std::vector<std::optional<double>> means;
   for (const SeriesKey& key : keys) {
-    const auto bucket = buckets_locked(key, range, 1);
+    const auto bucket = buckets_of(wanted(key), range, 1);
     if (!bucket) return std::unexpected(bucket.error());
     means.push_back(bucket->front().count == 0 ? std::nullopt
                                                : std::optional<double>(bucket->front().mean));

@@ -1,22 +1,56 @@
 // Reads the history's file, of this process or another, while it is written.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <functional>
-#include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
 #include "base/mutex.h"
+#include "history/schema.h"
 #include "history/sqlite.h"
 #include "history/store.h"
+#include "history/tail_view.h"
 #include "model/series.h"
+#include "model/snapshot.h"
 
 namespace gpuscope::history {
 
-// Thread-safe; one query at a time.
+// A GPU as the file knows it.
+struct StoredGpu {
+  std::string uuid;
+  bool simulated = false;
+  model::GpuInfo info;  // the facts that were stored
+  // In the scale of the catalogue; not_yet where the file has none.
+  model::Reading minor;
+  model::Reading pcie_generation;
+  model::Reading pcie_width;
+  model::Reading power_limit;
+};
+
+struct HistoryInfo {
+  std::uint64_t bytes = 0;          // of the file
+  std::uint64_t log_bytes = 0;      // of what waits beside it
+  std::uint64_t free_bytes = 0;     // of the file, those that hold nothing
+  std::uint64_t payload_bytes = 0;  // of ticks: chunks, times and the tail
+  std::uint64_t blocks = 0;
+  std::uint64_t ticks = 0;
+  // Ticks times the columns that have a value in their block: a tick that lacks one is counted.
+  std::uint64_t samples = 0;
+  std::optional<base::WallTime> first;  // tick
+  std::optional<base::WallTime> last;
+  std::optional<base::WallTime> first_minute;
+  std::optional<base::WallTime> first_hour;
+  std::vector<model::TimeRange> gaps;  // from the last tick before to the first after, in order
+};
+
+// Thread-safe; one query at a time. Where a chunk is damaged, its ticks are there without a value
+// (failed), and the log says so once.
 class HistoryReader final : public model::SeriesReader {
  public:
   // Opens the file at the first query. `live`: the block that a store in this process fills; null
@@ -34,6 +68,17 @@ class HistoryReader final : public model::SeriesReader {
   base::Result<std::vector<std::optional<double>>> window_means(
       std::span<const model::SeriesKey> keys, const model::TimeRange& range) const override;
 
+  // The health of a GPU, 0 healthy to 4 unknown, as samples() and buckets() give metrics.
+  base::Result<std::vector<model::SeriesSample>> health_samples(
+      const std::string& gpu, const model::TimeRange& range) const;
+  base::Result<std::vector<model::SeriesBucket>> health_buckets(const std::string& gpu,
+                                                                const model::TimeRange& range,
+                                                                std::size_t count) const;
+  // All that were ever there, by UUID.
+  base::Result<std::vector<StoredGpu>> gpus() const;
+  // `gap`: from that long on, time without a tick is a gap; the newest `max_gaps` are told.
+  base::Result<HistoryInfo> info(std::chrono::microseconds gap, std::size_t max_gaps) const;
+
  private:
   // What a query needs of the file, read once.
   struct File {
@@ -42,49 +87,69 @@ class HistoryReader final : public model::SeriesReader {
     Statement find_metric;
     Statement find_blocks;
     Statement find_chunk;
+    TailView tail;
   };
-  // What a query is of: numbers of the file's tables.
+  // What a query is of.
   struct Series {
     bool known = false;  // false: the file has no such metric
     std::uint32_t gpu = 0;
-    std::uint32_t metric = 0;
-    bool rolled = false;
+    std::uint32_t instance = 0;
+    StoredMetric metric;
   };
-  using Visit = std::function<void(std::int64_t time, const model::Reading& reading)>;
+  // A metric by what the catalogue says of it.
+  struct Wanted {
+    std::string_view gpu;
+    std::string_view key;
+    model::Entity entity = model::Entity::kGpu;
+    int decimals = 0;
+    model::Kind kind = model::Kind::kState;
+    std::uint32_t instance = 0;
+  };
+  static Wanted wanted(const model::SeriesKey& key);
+  static Wanted health(const std::string& gpu) { return {.gpu = gpu, .key = kHealthKey}; }
   using VisitColumn =
       std::function<void(const std::vector<std::int64_t>& times, const ColumnData& column)>;
 
   base::Result<File*> file() const REQUIRES(mutex_);
-  base::Result<Series> find(File& file, const model::SeriesKey& key) const REQUIRES(mutex_);
+  base::Result<Series> find(File& file, const Wanted& wanted) const REQUIRES(mutex_);
   // Calls `visit` for the column of every block that meets the range, oldest first.
-  base::Result<void> visit_columns(File& file, const Series& series, std::uint32_t instance,
-                                   std::int64_t begin, std::int64_t end,
-                                   const VisitColumn& visit) const REQUIRES(mutex_);
-  base::Result<bool> read_open(File& file, const Series& series, std::uint32_t instance,
-                               std::uint64_t& block, ColumnData& column,
-                               std::vector<std::int64_t>& times) const REQUIRES(mutex_);
+  base::Result<void> visit_columns(File& file, const Series& series, std::int64_t begin,
+                                   std::int64_t end, const VisitColumn& visit) const
+      REQUIRES(mutex_);
+  // Calls `use` with the open block, or with null.
+  base::Result<void> with_open(File& file, const std::function<void(const OpenBlock*)>& use) const
+      REQUIRES(mutex_);
   base::Result<bool> read_chunk(File& file, std::int64_t chunk, const ColumnKey& key,
-                                ColumnData& column) const REQUIRES(mutex_);
+                                std::size_t ticks, ColumnData& column) const REQUIRES(mutex_);
+  void tell_of_damage(std::int64_t chunk, const std::string& why) const REQUIRES(mutex_);
   base::Result<void> fill_from_rollups(File& file, const Series& series,
-                                       const model::SeriesKey& key, const model::TimeRange& range,
+                                       const model::TimeRange& range,
                                        std::vector<model::SeriesBucket>& buckets) const
       REQUIRES(mutex_);
-  base::Result<void> fill_from_ticks(File& file, const Series& series, std::uint32_t instance,
+  base::Result<void> fill_from_ticks(File& file, const Series& series,
                                      const model::TimeRange& range, std::int64_t from,
                                      std::vector<model::SeriesBucket>& buckets) const
       REQUIRES(mutex_);
   base::Result<bool> wants_rollups(File& file, const Series& series, const model::TimeRange& range,
                                    std::size_t count) const REQUIRES(mutex_);
-  base::Result<std::vector<model::SeriesBucket>> buckets_locked(const model::SeriesKey& key,
-                                                                const model::TimeRange& range,
-                                                                std::size_t count) const
+  base::Result<std::vector<model::SeriesSample>> samples_of(const Wanted& wanted,
+                                                            const model::TimeRange& range) const;
+  base::Result<std::vector<model::SeriesBucket>> buckets_of(const Wanted& wanted,
+                                                            const model::TimeRange& range,
+                                                            std::size_t count) const
       REQUIRES(mutex_);
-  base::Result<std::unique_ptr<OpenBlock>> load_tail(File& file) const REQUIRES(mutex_);
+  static base::Result<void> read_sizes(File& file, const std::string& path, HistoryInfo& info);
+  base::Result<void> read_ticks(File& file, std::chrono::microseconds gap, std::size_t max_gaps,
+                                HistoryInfo& info) const REQUIRES(mutex_);
 
   const std::string path_;
   const std::shared_ptr<LiveBlock> live_;
   mutable base::Mutex mutex_;
   mutable std::optional<File> file_ GUARDED_BY(mutex_);
+  mutable std::set<std::int64_t> damaged_ GUARDED_BY(mutex_);  // chunks that were told of
 };
+
+// Gives the space of what was let go of back to the disk. kAlreadyExists while an agent writes.
+base::Result<void> vacuum(const std::string& path);
 
 }  // namespace gpuscope::history

@@ -33,10 +33,32 @@ std::int64_t Stat::mean() const {
   return static_cast<std::int64_t>((sum < 0 ? sum - half : sum + half) / count);
 }
 
-Rollup::Rollup(const BlockHead& head) : gpus_(head.gpus) {
-  const std::vector<Stat> row(head.layout.of(model::Entity::kGpu).size());
-  minute_.stats.assign(gpus_.size(), row);
-  hour_.stats.assign(gpus_.size(), row);
+Rollup::Rollup(const BlockHead& head, const std::function<bool(std::uint32_t)>& is_rolled)
+    : gpus_(head.gpus), parts_(head.gpus.size()) {
+  for (const model::Entity entity : kKeptEntities) {
+    Columns& columns = columns_[static_cast<std::size_t>(entity)];
+    columns.metrics = head.layout.of(entity);
+    for (const std::uint32_t metric : columns.metrics) {
+      columns.slots.push_back(is_rolled(metric) ? kNoValueYet : kNeverRolled);
+    }
+  }
+  minute_.gpus.resize(gpus_.size());
+  hour_.gpus.resize(gpus_.size());
+}
+
+void Rollup::add_part(Columns& columns, const model::Reading* readings, Stats& stats) {
+  for (std::size_t i = 0; i < columns.slots.size(); ++i) {
+    if (!readings[i].present()) continue;
+    std::int32_t slot = columns.slots[i];
+    if (slot == kNeverRolled) continue;
+    if (slot == kNoValueYet) {
+      slot = columns.slots[i] = static_cast<std::int32_t>(columns.live.size());
+      columns.live.push_back(columns.metrics[i]);
+    }
+    const auto at = static_cast<std::size_t>(slot);
+    if (at >= stats.size()) stats.resize(columns.live.size());
+    stats[at].add(readings[i].value);
+  }
 }
 
 void Rollup::add(const Machine& tick, std::vector<RollupRow>& ended) {
@@ -53,10 +75,15 @@ void Rollup::add(const Machine& tick, std::vector<RollupRow>& ended) {
   hour_.begin = hour;
   ++minute_.ticks;
   for (std::size_t i = 0; i < gpus_.size(); ++i) {
-    std::vector<Stat>& stats = minute_.stats[i];
-    const std::vector<model::Reading>& readings = tick.gpus[i].readings;
-    for (std::size_t j = 0; j < stats.size(); ++j) {
-      if (readings[j].present()) stats[j].add(readings[j].value);
+    const Machine::Gpu& gpu = tick.gpus[i];
+    if (parts_[i].size() != gpu.parts.size()) parts_[i] = gpu.parts;
+    std::vector<Stats>& parts = minute_.gpus[i];
+    parts.resize(gpu.parts.size());
+    const model::Reading* readings = gpu.readings.data();
+    for (std::size_t j = 0; j < parts.size(); ++j) {
+      Columns& columns = columns_[static_cast<std::size_t>(gpu.parts[j].entity)];
+      add_part(columns, readings, parts[j]);
+      readings += columns.metrics.size();
     }
   }
 }
@@ -69,19 +96,35 @@ void Rollup::end_minute(std::vector<RollupRow>& ended) {
 
 void Rollup::merge(Span& into, const Span& span) {
   into.ticks += span.ticks;
-  for (std::size_t i = 0; i < span.stats.size(); ++i) {
-    for (std::size_t j = 0; j < span.stats[i].size(); ++j) into.stats[i][j].add(span.stats[i][j]);
+  for (std::size_t i = 0; i < span.gpus.size(); ++i) {
+    if (into.gpus[i].size() < span.gpus[i].size()) into.gpus[i].resize(span.gpus[i].size());
+    for (std::size_t j = 0; j < span.gpus[i].size(); ++j) {
+      const Stats& from = span.gpus[i][j];
+      Stats& to = into.gpus[i][j];
+      if (to.size() < from.size()) to.resize(from.size());
+      for (std::size_t k = 0; k < from.size(); ++k) to[k].add(from[k]);
+    }
   }
 }
 
 void Rollup::clear(Span& span) {
   span.ticks = 0;
-  for (auto& stats : span.stats) std::ranges::fill(stats, Stat{});
+  for (auto& parts : span.gpus) {
+    for (Stats& stats : parts) std::ranges::fill(stats, Stat{});
+  }
 }
 
+// A GPU has its row in any case, a part of it where it had a value.
 void Rollup::put(const Span& span, Resolution resolution, std::vector<RollupRow>& rows) const {
   for (std::size_t i = 0; i < gpus_.size(); ++i) {
-    rows.push_back({resolution, span.begin, gpus_[i], span.ticks, span.stats[i]});
+    for (std::size_t j = 0; j < span.gpus[i].size(); ++j) {
+      const Stats& stats = span.gpus[i][j];
+      const PartKey part = parts_[i][j];
+      const bool any = std::ranges::any_of(stats, [](const Stat& stat) { return stat.count > 0; });
+      if (any || part.entity == model::Entity::kGpu) {
+        rows.push_back({resolution, span.begin, gpus_[i], part, span.ticks, stats});
+      }
+    }
   }
 }
 

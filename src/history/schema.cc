@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace gpuscope::history {
@@ -14,18 +15,15 @@ using model::Entity;
 constexpr std::string_view kTables = R"(
 CREATE TABLE gpu(id INTEGER PRIMARY KEY, uuid TEXT NOT NULL UNIQUE, name TEXT, serial TEXT,
   vbios TEXT, driver TEXT, minor INTEGER, pciegen INTEGER, pciewidth INTEGER, plimit REAL,
-  facts TEXT);
+  facts TEXT, simulated INTEGER NOT NULL);
 CREATE TABLE metric(id INTEGER PRIMARY KEY, key TEXT NOT NULL, entity TEXT NOT NULL,
   unit TEXT NOT NULL, decimals INTEGER NOT NULL, kind TEXT NOT NULL, rolled INTEGER NOT NULL,
   help TEXT NOT NULL, UNIQUE(key, decimals));
 CREATE TABLE block(id INTEGER PRIMARY KEY, first INTEGER NOT NULL, last INTEGER NOT NULL,
-  ticks INTEGER NOT NULL, gpus INTEGER NOT NULL, times BLOB NOT NULL);
+  ticks INTEGER NOT NULL, gpus BLOB NOT NULL, times BLOB NOT NULL);
 CREATE TABLE chunk(id INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE TABLE tail(id INTEGER PRIMARY KEY, data BLOB NOT NULL);
-CREATE TABLE rollup_minute(gpu INTEGER, time INTEGER, ticks INTEGER NOT NULL,
-  PRIMARY KEY(gpu, time)) WITHOUT ROWID;
-CREATE TABLE rollup_hour(gpu INTEGER, time INTEGER, ticks INTEGER NOT NULL,
-  PRIMARY KEY(gpu, time)) WITHOUT ROWID;
+CREATE TABLE series(gpu INTEGER PRIMARY KEY, data BLOB NOT NULL);
 CREATE VIEW gpu_info AS
   SELECT uuid, name, serial, vbios, driver, minor, pciegen, pciewidth, plimit FROM gpu;
 )";
@@ -65,6 +63,28 @@ const StoredMetric* find_key(const std::vector<StoredMetric>& metrics, std::stri
   return at == metrics.end() ? nullptr : &*at;
 }
 
+// As names of tables have it.
+std::string_view short_name(Entity entity) {
+  switch (entity) {
+    case Entity::kFan:
+      return "fan";
+    case Entity::kLink:
+      return "link";
+    case Entity::kMigInstance:
+      return "mig";
+    default:
+      return "gpu";
+  }
+}
+
+// Of one entity alone.
+std::vector<StoredMetric> of_entity(Entity entity, const std::vector<StoredMetric>& metrics) {
+  std::vector<StoredMetric> some;
+  std::ranges::copy_if(metrics, std::back_inserter(some),
+                       [&](const StoredMetric& metric) { return metric.entity == entity; });
+  return some;
+}
+
 std::string gpu_view(std::int64_t id, std::string_view uuid,
                      const std::vector<StoredMetric>& metrics) {
   std::string sql = fmt::format("CREATE VIEW {} AS SELECT {} AS timestamp", quoted(uuid),
@@ -92,11 +112,20 @@ std::string gpu_view(std::int64_t id, std::string_view uuid,
   return sql;
 }
 
-std::string rollup_view(std::string_view view, std::string_view table,
+// "minutes", "link_hours", …
+std::string view_name(Entity entity, Resolution resolution) {
+  const std::string_view span = resolution == Resolution::kMinute ? "minutes" : "hours";
+  return entity == Entity::kGpu ? std::string(span)
+                                : fmt::format("{}_{}", short_name(entity), span);
+}
+
+std::string rollup_view(Entity entity, Resolution resolution,
                         const std::vector<StoredMetric>& metrics) {
-  std::string sql =
-      fmt::format("CREATE VIEW {} AS SELECT uuid, {} AS timestamp, ticks", view, time_text(table));
-  for (const StoredMetric& metric : metrics) {
+  const std::string table = rollup_table(entity, resolution);
+  std::string sql = fmt::format("CREATE VIEW {} AS SELECT uuid, {}{} AS timestamp, ticks",
+                                view_name(entity, resolution),
+                                entity == Entity::kGpu ? "" : "instance, ", time_text(table));
+  for (const StoredMetric& metric : of_entity(entity, metrics)) {
     const RollupColumns columns = rollup_columns(metric);
     for (const std::string& column : {columns.min, columns.third, columns.max}) {
       sql += fmt::format(", {} AS {}", scaled(column, metric.decimals), column);
@@ -144,7 +173,13 @@ base::Result<FileState> check_file(Connection& connection) {
 base::Result<void> create_schema(Connection& connection) {
   auto transaction = Transaction::begin(connection);
   if (!transaction) return std::unexpected(std::move(transaction.error()));
-  if (auto done = connection.execute(std::string(kTables)); !done) return done;
+  std::string tables(kTables);
+  for (const Entity entity : kKeptEntities) {
+    for (const Resolution resolution : kResolutions) {
+      tables += rollup_table_sql(entity, resolution, {}) + ";\n";
+    }
+  }
+  if (auto done = connection.execute(tables); !done) return done;
   const std::string mark = fmt::format("PRAGMA application_id={}; PRAGMA user_version={}",
                                        kApplicationId, kSchemaVersion);
   if (auto done = connection.execute(mark); !done) return done;
@@ -166,7 +201,7 @@ base::Result<MetricTable> load_metrics(Connection& connection) {
   if (!insert) return std::unexpected(std::move(insert.error()));
   for (const model::MetricInfo& row : model::metrics()) {
     if (row.entity == Entity::kProcess) continue;
-    const bool rolled = row.entity == Entity::kGpu && row.cadence != model::Cadence::kOnce;
+    const bool rolled = row.cadence != model::Cadence::kOnce;
     const auto added =
         add_metric(*insert, row.key, model::entity_name(row.entity), model::unit_name(row.unit),
                    row.decimals, model::kind_name(row.kind), rolled, row.help);
@@ -178,17 +213,23 @@ base::Result<MetricTable> load_metrics(Connection& connection) {
                  true, "Health: 0 healthy, 1 caution, 2 warning, 3 critical, 4 unknown");
   if (!added) return std::unexpected(added.error());
   auto select =
-      connection.prepare("SELECT id, key, decimals, kind, rolled FROM metric ORDER BY id");
+      connection.prepare("SELECT id, key, entity, decimals, kind, rolled FROM metric ORDER BY id");
   if (!select) return std::unexpected(std::move(select.error()));
   for (;;) {
     const auto row = select->step();
     if (!row) return std::unexpected(row.error());
     if (!*row) break;
-    StoredMetric metric{static_cast<std::uint32_t>(select->number(0)), select->text(1),
-                        static_cast<int>(select->number(2)), model::Kind::kState,
-                        select->number(4) != 0};
+    StoredMetric metric{.id = static_cast<std::uint32_t>(select->number(0)),
+                        .key = select->text(1),
+                        .entity = Entity::kGpu,
+                        .decimals = static_cast<int>(select->number(3)),
+                        .kind = model::Kind::kState,
+                        .rolled = select->number(5) != 0};
+    for (const Entity entity : kKeptEntities) {
+      if (select->text(2) == model::entity_name(entity)) metric.entity = entity;
+    }
     for (const model::Kind kind : {model::Kind::kGauge, model::Kind::kCounter}) {
-      if (select->text(3) == model::kind_name(kind)) metric.kind = kind;
+      if (select->text(4) == model::kind_name(kind)) metric.kind = kind;
     }
     table.rows.push_back(std::move(metric));
   }
@@ -213,7 +254,28 @@ RollupColumns rollup_columns(const StoredMetric& metric) {
   return {metric.key + "_min", metric.key + "_max", metric.key + third};
 }
 
-base::Result<void> make_views(Connection& connection, const std::vector<StoredMetric>& metrics) {
+std::string rollup_table(Entity entity, Resolution resolution) {
+  const std::string_view span = resolution == Resolution::kMinute ? "minute" : "hour";
+  return entity == Entity::kGpu ? fmt::format("rollup_{}", span)
+                                : fmt::format("rollup_{}_{}", short_name(entity), span);
+}
+
+std::string rollup_table_sql(Entity entity, Resolution resolution,
+                             const std::vector<StoredMetric>& metrics) {
+  const bool parts = entity != Entity::kGpu;
+  std::string sql =
+      fmt::format("CREATE TABLE {}(gpu INTEGER, {}time INTEGER, ticks INTEGER NOT NULL",
+                  rollup_table(entity, resolution), parts ? "instance INTEGER, " : "");
+  for (const StoredMetric& metric : of_entity(entity, metrics)) {
+    const RollupColumns columns = rollup_columns(metric);
+    for (const std::string& column : {columns.min, columns.third, columns.max}) {
+      sql += fmt::format(", {} INTEGER", quoted(column));
+    }
+  }
+  return sql + fmt::format(", PRIMARY KEY(gpu, {}time)) WITHOUT ROWID", parts ? "instance, " : "");
+}
+
+base::Result<void> drop_views(Connection& connection) {
   std::string sql;
   auto views = connection.prepare(
       "SELECT name FROM sqlite_master WHERE type = 'view' AND name <> 'gpu_info'");
@@ -224,8 +286,17 @@ base::Result<void> make_views(Connection& connection, const std::vector<StoredMe
     if (!*row) break;
     sql += fmt::format("DROP VIEW {};\n", quoted(views->text(0)));
   }
-  sql += rollup_view("minutes", "rollup_minute", metrics) + ";\n";
-  sql += rollup_view("hours", "rollup_hour", metrics) + ";\n";
+  return connection.execute(sql);
+}
+
+base::Result<void> make_views(Connection& connection, const std::vector<StoredMetric>& metrics) {
+  if (auto done = drop_views(connection); !done) return done;
+  std::string sql;
+  for (const Entity entity : kKeptEntities) {
+    for (const Resolution resolution : kResolutions) {
+      sql += rollup_view(entity, resolution, metrics) + ";\n";
+    }
+  }
   // Only names that no table of ours can have.
   auto gpus = connection.prepare("SELECT id, uuid FROM gpu WHERE uuid LIKE 'GPU-%'");
   if (!gpus) return std::unexpected(std::move(gpus.error()));
@@ -235,7 +306,7 @@ base::Result<void> make_views(Connection& connection, const std::vector<StoredMe
     if (!*row) break;
     sql += gpu_view(gpus->number(0), gpus->text(1), metrics) + ";\n";
   }
-  views->reset();
+  gpus->reset();
   return connection.execute(sql);
 }
 

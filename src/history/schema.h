@@ -8,6 +8,7 @@
 
 #include "base/result.h"
 #include "history/layout.h"
+#include "history/rollup.h"
 #include "history/sqlite.h"
 #include "model/catalog.h"
 
@@ -28,6 +29,7 @@ base::Result<void> create_schema(Connection& connection);
 struct StoredMetric {
   std::uint32_t id = 0;
   std::string key;
+  model::Entity entity = model::Entity::kGpu;
   int decimals = 0;
   model::Kind kind = model::Kind::kGauge;
   bool rolled = false;  // has columns in the rollups
@@ -50,7 +52,14 @@ struct RollupColumns {
 };
 RollupColumns rollup_columns(const StoredMetric& metric);
 
+// "rollup_minute", "rollup_link_hour", …
+std::string rollup_table(model::Entity entity, Resolution resolution);
+// What makes that table, with these metrics' columns.
+std::string rollup_table_sql(model::Entity entity, Resolution resolution,
+                             const std::vector<StoredMetric>& metrics);
+
 // Makes the views again, by the metrics that have rollup columns and the GPUs that are known.
 base::Result<void> make_views(Connection& connection, const std::vector<StoredMetric>& metrics);
+base::Result<void> drop_views(Connection& connection);
 
 }  // namespace gpuscope::history

@@ -5,9 +5,12 @@
 #include <algorithm>
 #include <array>
 #include <memory>
+#include <set>
 #include <utility>
 
 #include "base/log.h"
+#include "history/checksum.h"
+#include "history/times.h"
 
 namespace gpuscope::history {
 namespace {
@@ -23,7 +26,10 @@ using std::chrono::seconds;
 constexpr unsigned kGpuBits = 16;
 constexpr std::size_t kMaxGpus = std::size_t{1} << kGpuBits;
 constexpr std::size_t kMaxBlockTicks = 36'000;  // an hour at ten a second
-constexpr std::uint64_t kRetainEvery = 15;      // commits: about a minute
+// Of a block's tail, which bounds the memory of the open block, what is read of it by others, and
+// how long it takes to write: 10,000 GPUs fill it in minutes, a hundred take the whole hour.
+constexpr std::size_t kMaxBlockBytes = std::size_t{64} << 20;
+constexpr std::uint64_t kRetainEvery = 15;  // commits: about a minute
 constexpr std::array kReadingsOfGpu{Metric::kMinorNumber, Metric::kPcieGenerationMax,
                                     Metric::kPcieWidthMax, Metric::kPowerLimit};
 
@@ -86,7 +92,8 @@ Result<void> Store::load() {
   if (!metrics) return std::unexpected(std::move(metrics.error()));
   metrics_ = std::move(*metrics);
   if (auto done = load_gpus(); !done) return done;
-  if (auto done = load_rollup_columns(); !done) return done;
+  if (auto done = rollup_tables_.load(); !done) return done;
+  if (auto done = load_series(); !done) return done;
   auto insert = connection_.prepare("INSERT INTO tail(id, data) VALUES(?, ?)");
   if (!insert) return std::unexpected(std::move(insert.error()));
   insert_tail_ = std::move(*insert);
@@ -107,19 +114,19 @@ Result<void> Store::load_gpus() {
   }
 }
 
-Result<void> Store::load_rollup_columns() {
-  auto select = connection_.prepare("SELECT name FROM pragma_table_info('rollup_minute')");
+Result<void> Store::load_series() {
+  auto select = connection_.prepare("SELECT gpu, data FROM series");
   if (!select) return std::unexpected(std::move(select.error()));
   for (;;) {
     const auto row = select->step();
     if (!row) return std::unexpected(row.error());
     if (!*row) break;
-    const std::string name = select->text(0);
-    for (const StoredMetric& metric : metrics_.rows) {
-      if (rollup_columns(metric).min == name) rolled_.insert(metric.id);
-    }
+    series_[static_cast<std::uint32_t>(select->number(0))] = decode_series(select->bytes(1));
   }
-  return prepare_rollups();
+  auto insert = connection_.prepare("INSERT OR REPLACE INTO series(gpu, data) VALUES(?, ?)");
+  if (!insert) return std::unexpected(std::move(insert.error()));
+  insert_series_ = std::move(*insert);
+  return {};
 }
 
 // Takes up the tail that the last run left, as if its ticks had just come.
@@ -141,10 +148,11 @@ Result<void> Store::recover() {
         break;
       }
       block = std::make_unique<OpenBlock>(head_);
-      rollup_ = std::make_unique<Rollup>(head_);
+      rollup_ = new_rollup();
       decoder = std::make_unique<TailDecoder>(head_);
       continue;
     }
+    block_bytes_ += select->bytes(1).size();
     decoder->feed(select->bytes(1));
     while (decoder->next()) {
       block->append(decoder->machine());
@@ -179,14 +187,14 @@ Result<void> Store::recover() {
   return {};
 }
 
-Result<void> Store::write_gpu(const std::string& uuid, const model::GpuInfo& info) {
+Result<void> Store::write_gpu(const std::string& uuid, const model::GpuInfo& info, bool simulated) {
   auto upsert = connection_.prepare(
-      "INSERT INTO gpu(uuid, name, serial, vbios, driver, facts) VALUES(?1, ?2, ?3, ?4, ?5, ?6)"
-      " ON CONFLICT(uuid) DO UPDATE SET name=?2, serial=?3, vbios=?4, driver=?5, facts=?6"
-      " RETURNING id");
+      "INSERT INTO gpu(uuid, name, serial, vbios, driver, facts, simulated)"
+      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(uuid) DO UPDATE"
+      " SET name=?2, serial=?3, vbios=?4, driver=?5, facts=?6, simulated=?7 RETURNING id");
   if (!upsert) return std::unexpected(std::move(upsert.error()));
   const std::string facts = facts_json(info);
-  upsert->bind_text(1, uuid).bind_text(6, facts);
+  upsert->bind_text(1, uuid).bind_text(6, facts).bind(7, std::int64_t{simulated});
   int at = 2;
   for (const model::Fact fact : {model::Fact::kName, model::Fact::kSerial, model::Fact::kVbios,
                                  model::Fact::kDriverVersion}) {
@@ -227,14 +235,12 @@ Result<void> Store::register_gpus(const model::Snapshot& snapshot) {
     auto transaction = Transaction::begin(connection_);
     if (!transaction) return std::unexpected(std::move(transaction.error()));
     for (std::size_t i = 0; i < by_index.size(); ++i) {
-      if (auto done = write_gpu(by_index[i], inventory.gpus[i]); !done) return done;
+      if (auto done = write_gpu(by_index[i], inventory.gpus[i], inventory.simulated); !done) {
+        return done;
+      }
     }
     if (known_.size() != before.size()) {
-      std::vector<StoredMetric> rolled;
-      for (const StoredMetric& metric : metrics_.rows) {
-        if (rolled_.contains(metric.id)) rolled.push_back(metric);
-      }
-      if (auto done = make_views(connection_, rolled); !done) return done;
+      if (auto done = rollup_tables_.make_views(); !done) return done;
     }
     return transaction->commit();
   };
@@ -274,8 +280,8 @@ Result<void> Store::make_room(const model::Snapshot& snapshot) {
     if (auto done = register_gpus(snapshot); !done) return done;
   }
   if (block_ticks_ > 0) {
-    const bool full =
-        hour_of(snapshot.time) != hour_of(block_first_) || block_ticks_ >= kMaxBlockTicks;
+    const bool full = hour_of(snapshot.time) != hour_of(block_first_) ||
+                      block_ticks_ >= kMaxBlockTicks || block_bytes_ >= kMaxBlockBytes;
     const bool fits = head_.gpus == gpus_ && snapshot.time > block_last_;
     if (fits && (!full || snapshot.time < close_again_)) return {};
     close_again_ = snapshot.time + options_.commit_after;
@@ -287,10 +293,18 @@ Result<void> Store::make_room(const model::Snapshot& snapshot) {
   return {};
 }
 
+std::unique_ptr<Rollup> Store::new_rollup() const {
+  return std::make_unique<Rollup>(head_, [this](std::uint32_t id) {
+    const StoredMetric* metric = metrics_.find(id);
+    return metric != nullptr && metric->rolled;
+  });
+}
+
 void Store::begin_block() {
   head_ = {.block = next_block_, .gpus = gpus_, .layout = metrics_.layout};
   encoder_ = std::make_unique<TailEncoder>(head_);
-  rollup_ = std::make_unique<Rollup>(head_);
+  rollup_ = new_rollup();
+  block_bytes_ = 0;
   head_pending_ = true;
   next_tail_ = 1;
   MutexLock lock(live_->mutex);
@@ -314,7 +328,9 @@ Taken Store::append(const model::Snapshot& snapshot, Result<void>& outcome) {
     if (!can_go_on) return Taken::kDropped;
   }
   note_readings(snapshot);
+  const std::size_t before = tail_pending_.size();
   encoder_->append(snapshot, tail_pending_);
+  block_bytes_ += tail_pending_.size() - before;
   rollup_->add(encoder_->machine(), rows_pending_);
   {
     MutexLock lock(live_->mutex);
@@ -362,12 +378,16 @@ Result<void> Store::write_pending() {
     }
   }
   if (tail_pending_.empty()) return {};
-  return insert_tail_.bind(1, next_tail_).bind_blob(2, tail_pending_).run();
+  const std::size_t size = tail_pending_.size();
+  put_checksum(tail_pending_, checksum(tail_pending_));
+  auto done = insert_tail_.bind(1, next_tail_).bind_blob(2, tail_pending_).run();
+  tail_pending_.resize(size);  // more may come before it is tried again
+  return done;
 }
 
 Result<void> Store::commit() {
   if (pending_ticks_ == 0) return {};
-  if (auto done = add_rollup_columns(rows_pending_); !done) return done;
+  if (auto done = rollup_tables_.make_columns(*rollup_, rows_pending_); !done) return done;
   auto transaction = Transaction::begin(connection_);
   if (!transaction) return std::unexpected(std::move(transaction.error()));
   const bool facts = std::ranges::any_of(known_by_index_, &KnownGpu::changed);
@@ -375,7 +395,7 @@ Result<void> Store::commit() {
     if (auto done = write_readings(); !done) return done;
   }
   if (auto done = write_pending(); !done) return done;
-  if (auto done = write_rows(rows_pending_); !done) return done;
+  if (auto done = rollup_tables_.write(*rollup_, rows_pending_); !done) return done;
   if (++commits_ % kRetainEvery == 0) {
     if (auto done = retain(); !done) return done;
   }
@@ -399,10 +419,10 @@ Result<void> Store::close_block() {
   if (block_ticks_ == 0) return {};
   std::vector<RollupRow> rows = rows_pending_;
   rollup_->unfinished(rows);
-  if (auto done = add_rollup_columns(rows); !done) return done;
+  if (auto done = rollup_tables_.make_columns(*rollup_, rows); !done) return done;
   auto transaction = Transaction::begin(connection_);
   if (!transaction) return std::unexpected(std::move(transaction.error()));
-  if (auto done = write_rows(rows); !done) return done;
+  if (auto done = rollup_tables_.write(*rollup_, rows); !done) return done;
   if (auto done = write_chunks(); !done) return done;
   if (auto done = connection_.execute("DELETE FROM tail"); !done) return done;
   const auto oldest =
@@ -433,33 +453,43 @@ Result<void> Store::write_chunks() {
     MutexLock lock(live_->mutex);
     live_->block->decode_times(times);
   }
-  EncodedValues encoded;
-  ValuesEncoder encoder;
-  encoder.encode(times, encoded);
-  std::string bytes;
-  put_byte(bytes, static_cast<std::uint8_t>(encoded.codec));
-  put_signed(bytes, encoded.base);
-  put_varint(bytes, encoded.unit);
-  bytes += encoded.bytes;
-  const auto id = static_cast<std::int64_t>(head_.block);
-  const auto done = block->bind(1, id)
+  const std::string encoded = encode_times(times);
+  std::string gpus;
+  for (const std::uint32_t gpu : head_.gpus) put_varint(gpus, gpu);
+  const auto done = block->bind(1, static_cast<std::int64_t>(head_.block))
                         .bind(2, micros(block_first_))
                         .bind(3, micros(block_last_))
                         .bind(4, static_cast<std::int64_t>(block_ticks_))
-                        .bind(5, static_cast<std::int64_t>(head_.gpus.size()))
-                        .bind_blob(6, bytes)
+                        .bind_blob(5, gpus)
+                        .bind_blob(6, encoded)
                         .run();
   if (!done) return done;
   ChunkWriter writer;
   for (std::size_t place = 0; place < head_.gpus.size(); ++place) {
-    {
-      MutexLock lock(live_->mutex);
-      live_->block->write(place, writer);
-    }
-    chunk->bind(1, id << kGpuBits | head_.gpus[place]);
-    if (auto written = chunk->bind_blob(2, writer.finish()).run(); !written) return written;
+    if (auto written = write_chunk(place, writer, *chunk); !written) return written;
   }
   return {};
+}
+
+Result<void> Store::write_chunk(std::size_t place, ChunkWriter& writer, Statement& insert) {
+  std::vector<ColumnKey> present;
+  {
+    MutexLock lock(live_->mutex);
+    live_->block->write(place, writer);
+    present = live_->block->present_columns(place);
+  }
+  const std::uint32_t gpu = head_.gpus[place];
+  insert.bind(1, static_cast<std::int64_t>(head_.block) << kGpuBits | gpu);
+  if (auto done = insert.bind_blob(2, writer.finish()).run(); !done) return done;
+  return write_series(gpu, present);
+}
+
+// What it says is true also when the transaction fails: those that had a value will be written.
+Result<void> Store::write_series(std::uint32_t gpu, const std::vector<ColumnKey>& present) {
+  SeriesList& series = series_[gpu];
+  for (const ColumnKey& key : present) series[key] = head_.block;
+  const std::string bytes = encode_series(series);
+  return insert_series_.bind(1, std::int64_t{gpu}).bind_blob(2, bytes).run();
 }
 
 Result<std::uint64_t> Store::bytes() {

@@ -7,7 +7,6 @@
 #include <cstdint>
 #include <map>
 #include <memory>
-#include <set>
 #include <string>
 #include <vector>
 
@@ -17,7 +16,9 @@
 #include "base/result.h"
 #include "history/block.h"
 #include "history/rollup.h"
+#include "history/rollup_tables.h"
 #include "history/schema.h"
+#include "history/series_list.h"
 #include "history/sqlite.h"
 #include "history/tail.h"
 #include "model/snapshot.h"
@@ -92,25 +93,23 @@ class Store {
 
   base::Result<void> load();
   base::Result<void> load_gpus();
-  base::Result<void> load_rollup_columns();
+  base::Result<void> load_series();
   base::Result<void> recover();
   base::Result<void> register_gpus(const model::Snapshot& snapshot);
-  base::Result<void> write_gpu(const std::string& uuid, const model::GpuInfo& info);
+  base::Result<void> write_gpu(const std::string& uuid, const model::GpuInfo& info, bool simulated);
   base::Result<void> make_room(const model::Snapshot& snapshot);
   base::Result<void> write_readings();
   base::Result<void> write_pending();
-  base::Result<void> write_rows(const std::vector<RollupRow>& rows);
-  base::Result<void> write_row(const RollupRow& row);
-  base::Result<void> add_rollup_columns(const std::vector<RollupRow>& rows);
-  base::Result<void> prepare_rollups();
   base::Result<void> write_chunks();
+  base::Result<void> write_chunk(std::size_t place, ChunkWriter& writer, Statement& insert);
+  base::Result<void> write_series(std::uint32_t gpu, const std::vector<ColumnKey>& present);
   base::Result<void> retain();
   base::Result<void> drop_oldest_block(bool& dropped);
   base::Result<void> drop_old_rollups(std::int64_t before);
   void begin_block();
+  std::unique_ptr<Rollup> new_rollup() const;
   void forget_pending();
   void note_readings(const model::Snapshot& snapshot);
-  void bind_stat(Statement& statement, int at, const Stat& stat, model::Kind kind) const;
 
   StoreOptions options_;
   std::shared_ptr<LiveBlock> live_;
@@ -132,6 +131,7 @@ class Store {
   base::WallTime block_first_{};
   base::WallTime block_last_{};
   std::size_t block_ticks_ = 0;
+  std::size_t block_bytes_ = 0;   // of its tail
   base::WallTime close_again_{};  // when to try again to write a block that is full
 
   // What waits for the next commit.
@@ -144,10 +144,10 @@ class Store {
   base::WallTime committed_{};  // the last tick that is on the disk, or the first of the block
   std::int64_t next_tail_ = 1;
 
-  std::set<std::uint32_t> rolled_;  // metrics with columns in the rollups
-  Statement insert_minute_;
-  Statement insert_hour_;
+  RollupTables rollup_tables_{connection_, metrics_};
+  std::map<std::uint32_t, SeriesList> series_;  // by GPU: those that stand in the file
   Statement insert_tail_;
+  Statement insert_series_;
 };
 
 }  // namespace gpuscope::history

@@ -24,73 +24,7 @@ using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::HasSubstr;
 
-constexpr model::TimeRange kAlways{base::WallTime{}, base::WallTime{seconds{9'000'000'000}}};
-constexpr base::WallTime kHour{seconds{1'780'002'000}};  // the first full one after kTestStart
-
-// What is asked for, as text: a row a line, columns parted by "|".
-std::string ask(Connection& connection, const std::string& sql) {
-  auto rows = connection.prepare(sql);
-  EXPECT_TRUE(rows) << rows.error().message;
-  if (!rows) return "";
-  std::string text;
-  for (;;) {
-    const auto row = rows->step();
-    EXPECT_TRUE(row) << row.error().message;
-    if (!row || !*row) return text;
-    if (!text.empty()) text += "\n";
-    for (int i = 0; i < rows->columns(); ++i) {
-      text += (i > 0 ? "|" : "") + (rows->is_null(i) ? std::string("NULL") : rows->text(i));
-    }
-  }
-}
-
-class StoreTest : public testing::Test {
- protected:
-  Store& store() {
-    if (!store_) {
-      auto opened = Store::open(options_, live_);
-      EXPECT_TRUE(opened) << opened.error().message;
-      if (opened) store_ = std::move(*opened);
-    }
-    return *store_;
-  }
-  void close() {
-    store_.reset();
-    live_ = std::make_shared<LiveBlock>();
-  }
-  Taken append(const model::Snapshot& snapshot) {
-    base::Result<void> outcome;
-    const Taken taken = store().append(snapshot, outcome);
-    EXPECT_TRUE(outcome) << outcome.error().message;
-    return taken;
-  }
-  void append_ticks(base::WallTime from, int count, seconds step = seconds{1}) {
-    for (int i = 0; i < count; ++i) {
-      ASSERT_EQ(append(*test_tick(inventory_, from + i * step)), Taken::kYes);
-      if (store().is_due()) {
-        ASSERT_TRUE(store().commit());
-      }
-    }
-  }
-  std::string query(const std::string& sql) {
-    auto connection = Connection::open(options_.path, Connection::Mode::kRead);
-    EXPECT_TRUE(connection) << connection.error().message;
-    return connection ? ask(*connection, sql) : "";
-  }
-  std::vector<SeriesSample> samples(const SeriesKey& key, std::shared_ptr<LiveBlock> live,
-                                    model::TimeRange range = kAlways) {
-    const HistoryReader reader(options_.path, std::move(live));
-    auto found = reader.samples(key, range);
-    EXPECT_TRUE(found) << found.error().message;
-    return found.value_or(std::vector<SeriesSample>{});
-  }
-
-  const Folder folder_;
-  StoreOptions options_{.path = folder_ / "gpuscope.db"};
-  std::shared_ptr<LiveBlock> live_ = std::make_shared<LiveBlock>();
-  std::shared_ptr<model::Inventory> inventory_ = test_inventory(2);
-  std::unique_ptr<Store> store_;
-};
+class StoreTest : public StoreFixture {};
 
 TEST_F(StoreTest, GivesBackEveryTickFromTheOpenBlockTheTailAndChunks) {
   append_ticks(kHour - seconds{100}, 203);  // 100 in a block that is closed, 103 in the open one
@@ -221,11 +155,6 @@ TEST_F(StoreTest, RefusesWhatIsNotOurs) {
     EXPECT_FALSE(opened);
     return opened ? "" : opened.error().message;
   };
-  const auto run = [&](const std::string& sql) {
-    auto connection = Connection::open(options_.path, Connection::Mode::kWrite);
-    ASSERT_TRUE(connection);
-    ASSERT_TRUE(connection->execute(sql));
-  };
   run("CREATE TABLE theirs(x)");
   EXPECT_THAT(message(),
               HasSubstr("it is the database of another program; name another directory"));
@@ -248,82 +177,6 @@ TEST_F(StoreTest, RefusesWhatIsNotOurs) {
   EXPECT_THAT(message(), HasSubstr("move the file away"));
   options_.path = folder_ / "none/gpuscope.db";
   EXPECT_THAT(message(), HasSubstr("cannot open the history"));
-}
-
-TEST_F(StoreTest, FindsPeaksInBuckets) {
-  append_ticks(kHour - seconds{1000}, 3000);
-  const HistoryReader reader(options_.path, live_);
-  const SeriesKey key{"GPU-0", Metric::kGpuUtilization};
-  const model::TimeRange range{kHour - seconds{1500}, kHour + seconds{2500}};
-  const Metric metric = [] {
-    for (const auto& row : model::metrics(model::Entity::kGpu)) {
-      if (static_cast<int>(row.id) % 5 == 1 && row.cadence == model::Cadence::kTick) return row.id;
-    }
-    return Metric::kPower;
-  }();
-  const auto buckets = reader.buckets({"GPU-0", metric}, range, 40);
-  ASSERT_TRUE(buckets) << buckets.error().message;
-  for (int i = 0; i < 40; ++i) {
-    Stat stat;
-    for (int j = 0; j < 100; ++j) {
-      const int tick = i * 100 + j - 500;
-      if (tick < 0 || tick >= 3000) continue;
-      stat.add(test_reading(0, metric, kHour - seconds{1000} + seconds{tick}).value);
-    }
-    const auto& bucket = (*buckets)[static_cast<std::size_t>(i)];
-    ASSERT_EQ(bucket.count, stat.count) << i;
-    if (stat.count == 0) continue;
-    EXPECT_EQ(bucket.min, stat.min);
-    EXPECT_EQ(bucket.max, stat.max);
-    EXPECT_EQ(bucket.last, stat.last);
-    EXPECT_EQ(std::llround(bucket.mean), stat.mean());
-  }
-  const auto reversed = reader.buckets(key, {range.end, range.begin}, 40);
-  ASSERT_FALSE(reversed);
-  EXPECT_EQ(reversed.error().kind, base::ErrorKind::kInvalidArgument);
-  EXPECT_FALSE(reader.buckets(key, range, 0));
-  const auto nobody = reader.samples({"GPU-9", metric}, range);
-  ASSERT_FALSE(nobody);
-  EXPECT_EQ(nobody.error().kind, base::ErrorKind::kNotFound);
-}
-
-TEST_F(StoreTest, AnswersLongRangesFromRollupsAndWhatIsNotRolledUpYet) {
-  append_ticks(kHour, 4 * 1440, seconds{60});  // four days
-  const HistoryReader reader(options_.path, live_);
-  const Metric metric = Metric::kMemoryUtilization;
-  for (const std::size_t count : {50U, 1000U}) {
-    const auto buckets =
-        reader.buckets({"GPU-0", metric}, {kHour, kHour + seconds{4 * 86'400}}, count);
-    ASSERT_TRUE(buckets) << buckets.error().message;
-    Stat all;
-    Stat expected;
-    for (const auto& bucket : *buckets) {
-      if (bucket.count == 0) continue;
-      all.add(bucket.min);
-      all.add(bucket.max);
-    }
-    for (int i = 0; i < 4 * 1440; ++i) {
-      const Reading reading = test_reading(0, metric, kHour + seconds{60 * i});
-      if (reading.present()) expected.add(reading.value);
-    }
-    ASSERT_GT(all.count, 0U);
-    EXPECT_EQ(all.min, expected.min);
-    EXPECT_EQ(all.max, expected.max);
-  }
-}
-
-TEST_F(StoreTest, NamesItsSeries) {
-  append_ticks(kHour - seconds{3}, 6);
-  ASSERT_TRUE(store().commit());
-  for (const auto& live : {live_, std::shared_ptr<LiveBlock>{}}) {
-    const HistoryReader reader(options_.path, live);
-    const auto some = reader.select({.gpu = "GPU-1", .metric = Metric::kSmClockMax});
-    ASSERT_TRUE(some) << some.error().message;
-    EXPECT_THAT(*some, ElementsAre(SeriesKey{"GPU-1", Metric::kSmClockMax, 0}));
-    const auto all = reader.select({});
-    ASSERT_TRUE(all);
-    EXPECT_GT(all->size(), 100U);
-  }
 }
 
 }  // namespace

@@ -4,6 +4,8 @@
 #include <span>
 #include <utility>
 
+#include "history/checksum.h"
+
 namespace gpuscope::history {
 namespace {
 
@@ -16,6 +18,8 @@ constexpr std::size_t kMaxGpus = 65'536;
 constexpr std::size_t kMaxMetrics = 1024;
 constexpr std::size_t kMaxParts = 1024;  // of one GPU
 constexpr unsigned kInstanceShift = 16;
+// Of all GPUs and their parts: 256 MiB. 65,536 GPUs have half as many.
+constexpr std::size_t kMaxReadings = std::size_t{1} << 24;
 
 Machine new_machine(const BlockHead& head) {
   Machine machine;
@@ -61,10 +65,12 @@ std::string encode_head(const BlockHead& head) {
     put_varint(out, metrics.size());
     for (const std::uint32_t metric : metrics) put_varint(out, metric);
   }
+  put_checksum(out, checksum(out));
   return out;
 }
 
 bool decode_head(std::string_view bytes, BlockHead& out) {
+  if (!take_checksum(bytes)) return false;
   ByteReader in(bytes);
   if (in.byte() != kHeadVersion) return false;
   out.block = in.varint();
@@ -77,7 +83,8 @@ bool decode_head(std::string_view bytes, BlockHead& out) {
   };
   read_list(out.gpus, kMaxGpus);
   for (auto& metrics : out.layout.metrics) read_list(metrics, kMaxMetrics);
-  return in.ok() && in.empty();
+  const std::size_t readings = out.gpus.size() * out.layout.of(Entity::kGpu).size();
+  return in.ok() && in.empty() && readings <= kMaxReadings;
 }
 
 TailEncoder::TailEncoder(const BlockHead& head)
@@ -142,7 +149,17 @@ void TailEncoder::append(const model::Snapshot& snapshot, std::string& out) {
 }
 
 TailDecoder::TailDecoder(const BlockHead& head)
-    : layout_(head.layout), machine_(new_machine(head)) {}
+    : layout_(head.layout),
+      machine_(new_machine(head)),
+      readings_(head.gpus.size() * head.layout.of(Entity::kGpu).size()) {}
+
+void TailDecoder::feed(std::string_view row) {
+  if (take_checksum(row)) {
+    feed_ticks(row);
+  } else {
+    failed_ = true;
+  }
+}
 
 bool TailDecoder::read_gpu(Machine::Gpu& gpu) {
   const std::size_t fresh = in_.count(kMaxParts - gpu.parts.size());
@@ -150,8 +167,11 @@ bool TailDecoder::read_gpu(Machine::Gpu& gpu) {
     PartKey key;
     key.entity = static_cast<Entity>(in_.byte_to(static_cast<std::uint8_t>(Entity::kMigInstance)));
     key.instance = static_cast<std::uint32_t>(in_.count(UINT32_MAX));
+    const std::size_t columns = layout_.of(key.entity).size();
+    readings_ += columns;
+    if (readings_ > kMaxReadings) return false;
     gpu.parts.push_back(key);
-    gpu.readings.resize(gpu.readings.size() + layout_.of(key.entity).size());
+    gpu.readings.resize(gpu.readings.size() + columns);
   }
   for (std::size_t at = 0;; ++at) {
     const std::uint64_t step = in_.varint();

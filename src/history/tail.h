@@ -22,8 +22,9 @@ struct BlockHead {
   std::vector<std::uint32_t> gpus;  // by place: the numbers of the file's table of GPUs
   Layout layout;
 };
+// As it stands in the file, with its checksum.
 std::string encode_head(const BlockHead& head);
-// False when the bytes are none.
+// False when the bytes are none, or damaged.
 bool decode_head(std::string_view bytes, BlockHead& out);
 
 // All readings of one tick.
@@ -61,8 +62,9 @@ class TailDecoder {
  public:
   explicit TailDecoder(const BlockHead& head);
 
-  // Goes on with these bytes; they outlive what is read from them.
-  void feed(std::string_view bytes) { in_ = ByteReader(bytes); }
+  // Goes on with these bytes; they outlive what is read from them. What is damaged makes it fail.
+  void feed(std::string_view row);  // of the file: ticks and their checksum
+  void feed_ticks(std::string_view ticks) { in_ = ByteReader(ticks); }
   // The next tick is in machine(). False at the end, or when what follows is no tick: then
   // failed().
   bool next();
@@ -74,6 +76,7 @@ class TailDecoder {
 
   Layout layout_;
   Machine machine_;
+  std::size_t readings_ = 0;  // of all GPUs
   ByteReader in_;
   bool failed_ = false;
 };
