@@ -156,6 +156,7 @@ int serve(const AgentCommand& command, const config::AgentSettings& settings,
                              .recording = recording_health(settings, recorder->get()),
                              .history = history_health(settings, history->get())};
   });
+  routes.start_history(clock, history_setup(settings, history->get(), **server));
   auto stream = api::LiveStream::start(clock, **server);
   if (!stream) return refuse(stream.error());
   collector.add_sink(**stream);
@@ -171,6 +172,7 @@ int serve(const AgentCommand& command, const config::AgentSettings& settings,
   parts.add({"the live stream", nothing, [&] { (*stream)->stop(); }});
   parts.add({"the collector", [&] { return collector.start(), base::Result<void>{}; },
              [&] { collector.stop(); }});
+  parts.add({"answers from the history", nothing, [&] { routes.stop_history(); }});
   parts.add({"the server", [&] { return (*server)->start(), base::Result<void>{}; },
              [&] { (*server)->stop(); }});
   if (auto started = parts.start(clock, kStopLimit); !started) return refuse(started.error());

@@ -25,6 +25,23 @@ base::Result<std::unique_ptr<history::History>> start_history(const config::Agen
   return history::History::start(clock, options);
 }
 
+api::HistorySetup history_setup(const config::AgentSettings& settings,
+                                const history::History* history, http::Server& server) {
+  api::HistorySetup setup;
+  setup.interval = settings.collect.interval;
+  setup.wake = [&server] { server.wake(); };
+  if (history != nullptr) {
+    setup.open = [history] { return history->reader(); };
+  } else if (!settings.history.enabled) {
+    setup.why_none += settings.method == "replay"
+                          ? ": it replays a recording; --history on keeps that"
+                          : ": it was told not to, by the setting history or --no-history";
+  } else {
+    setup.why_none += ": it has no place for data; give --data-dir";
+  }
+  return setup;
+}
+
 std::optional<wire::RecordingHealth> recording_health(const config::AgentSettings& settings,
                                                       const device::replay::Recorder* recorder) {
   if (recorder == nullptr || !settings.record) return std::nullopt;

@@ -4,12 +4,14 @@
 #include <memory>
 #include <optional>
 
+#include "api/history_routes.h"
 #include "api/metrics_routes.h"
 #include "base/clock.h"
 #include "base/result.h"
 #include "config/agent_settings.h"
 #include "device/replay/recorder.h"
 #include "history/history.h"
+#include "http/server.h"
 #include "wire/rest.h"
 
 namespace gpuscope::app {
@@ -25,6 +27,10 @@ std::string history_path(const std::string& data_dir);
 // that cannot be written is no error: history says so of itself, and tries again.
 base::Result<std::unique_ptr<history::History>> start_history(const config::AgentSettings& settings,
                                                               base::Clock& clock);
+
+// How requests look back; `history` and `server` outlive what is made of it. Null: why not.
+api::HistorySetup history_setup(const config::AgentSettings& settings,
+                                const history::History* history, http::Server& server);
 
 // None for null.
 std::optional<wire::RecordingHealth> recording_health(const config::AgentSettings& settings,

@@ -28,6 +28,7 @@ class NotingServer final : public http::Server {
   void stop() override {}
   http::Counters counters() const override { return {}; }
   std::size_t listeners() const override { return listeners_; }
+  void wake() override {}
   void publish(std::uint32_t topic, std::uint64_t number,
                std::shared_ptr<const std::string> message) override {
     base::MutexLock lock(mutex_);

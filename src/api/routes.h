@@ -12,6 +12,7 @@
 #include <vector>
 
 #include "api/document_cache.h"
+#include "api/history_routes.h"
 #include "api/live_routes.h"
 #include "api/metrics_routes.h"
 #include "api/router.h"
@@ -34,6 +35,13 @@ class Routes {
   // What /health says beside how GPUs are read; asked on the server's thread. To be called before
   // the first request.
   void configure_health(std::function<wire::AgentHealth()> agent) { agent_ = std::move(agent); }
+
+  // What /api/v1/series and /api/v1/range look back with. To be called before the first request;
+  // stop_history() when there are no more.
+  void start_history(base::Clock& clock, HistorySetup setup) {
+    history_.start(clock, std::move(setup));
+  }
+  void stop_history() { history_.stop(); }
 
   // An http::Handler.
   std::optional<http::Response> handle(const http::Request& request) {
@@ -69,6 +77,7 @@ class Routes {
   std::map<std::string, wire::PrometheusText, std::less<>> renderers_;
   MetricsRoute metrics_route_;
   LiveRoutes live_;
+  HistoryRoutes history_;
   std::function<wire::AgentHealth()> agent_;
   const Router router_;
 };

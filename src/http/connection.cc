@@ -353,6 +353,11 @@ void Connection::stop() {
   if (state_ == State::kPending) poll();
 }
 
+// The timer's end asks.
+void Connection::wake() {
+  if (state_ == State::kPending) poll_timer_.cancel();
+}
+
 void Connection::abort() {
   error_code ignored;
   socket_.set_option(Socket::linger(true, 0), ignored);  // frees what the kernel still holds

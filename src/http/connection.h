@@ -87,6 +87,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
   void stop();
   // Ends it now, whatever is left unsent.
   void abort();
+  // Asks again now, if it waits for an answer.
+  void wake();
   // A message of a topic, for it if it listens.
   void offer(const Published& message);
 

@@ -127,6 +127,13 @@ class BeastServer final : public Server {
 
   std::size_t listeners() const override { return context_.listeners; }
 
+  void wake() override {
+    asio::post(io_, [this] {
+      if (context_.stopping) return;
+      for (const auto& connection : open_connections()) connection->wake();
+    });
+  }
+
   void publish(std::uint32_t topic, std::uint64_t number,
                std::shared_ptr<const std::string> message) override {
     asio::post(io_, [this, published = Published{topic, number, std::move(message)}] {

@@ -107,6 +107,8 @@ class Server {
   virtual Counters counters() const = 0;
   // How many listen to streams now.
   virtual std::size_t listeners() const = 0;
+  // Asks the handler again at once for every request that it had no answer to yet. Any thread.
+  virtual void wake() = 0;
   // Sends `message` to everybody who listens to `topic` and whose Stream::after is below `number`,
   // without waiting for any of them. Any thread, in the order of its calls; the last share of the
   // message may be dropped on the server's thread. After stop() it goes nowhere.

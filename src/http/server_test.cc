@@ -282,6 +282,29 @@ TEST(Server, AsksAgainUntilThereIsAnAnswer) {
   EXPECT_GE(waited, 40);
 }
 
+TEST(Server, AsksAgainAtOnceWhenItIsWoken) {
+  std::atomic<bool> ready{false};
+  std::atomic<int> calls{0};
+  std::atomic<std::int64_t> waited{0};
+  const auto server = serve(patient(), [&](const Request& request) -> std::optional<Response> {
+    ++calls;
+    waited = request.waited.count();
+    if (!ready) return std::nullopt;
+    return text_response(200, "text/plain", "now");
+  });
+  Client pending(server->port());
+  pending.send("GET /later HTTP/1.1\r\nHost: x\r\n\r\n");
+  while (calls < 500) {
+    server->wake();
+    std::this_thread::yield();
+  }
+  EXPECT_LT(waited, 500 * 20) << "by itself it asks every 20 ms";
+  ready = true;
+  EXPECT_EQ(pending.read().body, "now");
+  server->stop();
+  server->wake();
+}
+
 TEST(Server, ForgetsAPendingRequestWhoseClientHasGone) {
   Options options = patient();
   options.max_connections = 1;
