@@ -15,6 +15,8 @@
 #include <string>
 #include <vector>
 
+#include "config/scenario.h"
+#include "device/sim/machine.h"
 #include "model/naming.h"
 #include "wire/gzip.h"
 #include "wire/prometheus_text.h"
@@ -62,40 +64,55 @@ model::Naming forty_families() {
   return {kFamilies, model::gpu_metric_naming().labels};
 }
 
+// Ticks of one machine, a second apart, over and over.
 class Machine {
  public:
-  explicit Machine(std::size_t gpus) {
-    auto inventory = std::make_shared<model::Inventory>();
-    inventory->gpus.resize(gpus);
-    snapshot_.devices.resize(gpus);
-    snapshot_.verdicts.resize(gpus);
-    for (std::size_t gpu = 0; gpu < gpus; ++gpu) {
-      std::array<char, 64> uuid{};
-      std::snprintf(uuid.data(), uuid.size(), "GPU-0a1b2c3d-4e5f-6172-8192-%012zu", gpu);
-      inventory->gpus[gpu].fact(model::Fact::kUuid) = model::Text::of(uuid.data());
-      inventory->gpus[gpu].fact(model::Fact::kName) = model::Text::of("NVIDIA H100 80GB HBM3");
-      snapshot_.verdicts[gpu].overall = model::Health::kHealthy;
-    }
-    snapshot_.inventory = std::move(inventory);
-    tick();
-  }
-
-  // Every value changes, as in life: lengths and digits differ from line to line.
-  void tick() {
-    for (model::DeviceSample& device : snapshot_.devices) {
+  // As a simulated training has them: what moves does, and the rest stands.
+  explicit Machine(std::size_t gpus) : Machine(gpus, [](auto&) {}) {}
+  // With every value of every tick another one: lengths and digits differ from line to line.
+  static Machine restless(std::size_t gpus) {
+    std::uint64_t random = 1;
+    return Machine(gpus, [random](model::DeviceSample& device) mutable {
       for (const model::MetricInfo& row : model::metrics(model::Entity::kGpu)) {
-        device.at(row.id) = model::Reading::of(value(row.id));
+        random = random * 6'364'136'223'846'793'005U + 1'442'695'040'888'963'407U;
+        device.at(row.id) =
+            model::Reading::of(value(row.unit, static_cast<std::int64_t>(random >> 33)));
       }
-    }
+    });
   }
 
-  const model::Snapshot& snapshot() const { return snapshot_; }
+  const model::Snapshot& snapshot() const { return snapshots_[at_]; }
+  const model::Snapshot& next() {
+    at_ = (at_ + 1) % snapshots_.size();
+    return snapshots_[at_];
+  }
 
  private:
-  std::int64_t value(model::Metric metric) {
-    random_ = random_ * 6'364'136'223'846'793'005U + 1'442'695'040'888'963'407U;
-    const auto random = static_cast<std::int64_t>(random_ >> 33);
-    switch (model::info(metric).unit) {
+  template <typename Change>
+  Machine(std::size_t gpus, Change change) {
+    device::sim::Options options;
+    options.gpus = static_cast<int>(gpus);
+    options.scenario = *config::load_scenario("training");
+    const device::sim::Machine machine(options);
+    auto inventory = std::make_shared<model::Inventory>();
+    for (std::size_t gpu = 0; gpu < gpus; ++gpu) inventory->gpus.push_back(machine.info(gpu));
+    snapshots_.resize(gpus > 8 ? 2 : 4);  // few: a snapshot that was just taken is in the cache
+    base::WallTime time = device::sim::kBoot + std::chrono::hours(1000);
+    for (model::Snapshot& snapshot : snapshots_) {
+      snapshot.inventory = inventory;
+      snapshot.devices.resize(gpus);
+      snapshot.verdicts.resize(gpus);
+      for (std::size_t gpu = 0; gpu < gpus; ++gpu) {
+        machine.read(gpu, time, snapshot.devices[gpu]);
+        change(snapshot.devices[gpu]);
+        snapshot.verdicts[gpu].overall = model::Health::kHealthy;
+      }
+      time += std::chrono::seconds(1);
+    }
+  }
+
+  static std::int64_t value(model::Unit unit, std::int64_t random) {
+    switch (unit) {
       case model::Unit::kWatts:
         return 60'000 + random % 640'000;
       case model::Unit::kCelsius:
@@ -111,15 +128,15 @@ class Machine {
     }
   }
 
-  model::Snapshot snapshot_;
-  std::uint64_t random_ = 1;
+  std::vector<model::Snapshot> snapshots_;
+  std::size_t at_ = 0;
 };
 
 // The plain way to do it well: what does not change is prebuilt line by line, numbers go through
 // std::to_chars.
 class Plain {
  public:
-  explicit Plain(const model::Naming& naming, const model::Snapshot& snapshot) {
+  explicit Plain(const model::Naming& naming, const model::Snapshot& snapshot) : naming_(naming) {
     for (const model::Family& family : naming.families) {
       std::string head = "# HELP " + std::string(family.name) + " " + std::string(family.help) +
                          "\n# TYPE " + std::string(family.name) + " gauge\n";
@@ -128,26 +145,27 @@ class Plain {
         head += std::string(family.name) + "{gpu_uuid=\"" + info.uuid() + "\",gpu_index=\"" +
                 std::to_string(gpu) + "\",gpu_name=\"" + info.name() +
                 "\",gpu_health=\"healthy\"} ";
-        lines_.push_back({static_cast<std::uint32_t>(head.size()), model::decimals(family)});
+        lengths_.push_back(static_cast<std::uint32_t>(head.size()));
         prefixes_ += head;
         head.clear();
-        values_.push_back(
-            family.metric
-                ? model::scale(family, snapshot.devices[gpu].at(*family.metric).value).value
-                : 0);
       }
     }
-    out_.resize(prefixes_.size() + lines_.size() * 40);
+    out_.resize(prefixes_.size() + lengths_.size() * 40);
   }
 
-  std::size_t render() {
+  std::size_t render(const model::Snapshot& snapshot) {
     char* out = out_.data();
     const char* prefix = prefixes_.data();
-    for (std::size_t i = 0; i < lines_.size(); ++i) {
-      std::memcpy(out, prefix, lines_[i].length);
-      prefix += lines_[i].length;
-      out = number(out + lines_[i].length, values_[i], lines_[i].decimals);
-      *out++ = '\n';
+    const std::uint32_t* length = lengths_.data();
+    for (const model::Family& family : naming_.families) {
+      const int decimals = model::decimals(family);
+      for (const model::DeviceSample& device : snapshot.devices) {
+        std::memcpy(out, prefix, *length);
+        prefix += *length;
+        const std::int64_t value = family.metric ? device.at(*family.metric).value : 0;
+        out = number(out + *length++, model::scale(family, value).value, decimals);
+        *out++ = '\n';
+      }
     }
     return static_cast<std::size_t>(out - out_.data());
   }
@@ -166,21 +184,18 @@ class Plain {
     return out;
   }
 
-  struct Line {
-    std::uint32_t length;
-    int decimals;
-  };
+  const model::Naming naming_;
   std::string prefixes_;
-  std::vector<Line> lines_;
-  std::vector<std::int64_t> values_;
+  std::vector<std::uint32_t> lengths_;
   std::string out_;
 };
 
 #ifdef GPUSCOPE_BENCH_PROMETHEUS_CPP
-// The peer: the same families, labels and values, collected and serialized as its exposer does it.
+// The peer: the same families, labels and values, set, collected and serialized as its exposer does
+// it.
 class Peer {
  public:
-  Peer(const model::Naming& naming, const model::Snapshot& snapshot) {
+  Peer(const model::Naming& naming, const model::Snapshot& snapshot) : naming_(naming) {
     for (const model::Family& row : naming.families) {
       auto& family = prometheus::BuildGauge()
                          .Name(std::string(row.name))
@@ -188,30 +203,40 @@ class Peer {
                          .Register(registry_);
       for (std::size_t gpu = 0; gpu < snapshot.devices.size(); ++gpu) {
         const model::GpuInfo& info = snapshot.inventory->gpus[gpu];
-        auto& gauge = family.Add({{"gpu_uuid", info.uuid()},
-                                  {"gpu_index", std::to_string(gpu)},
-                                  {"gpu_name", info.name()},
-                                  {"gpu_health", "healthy"}});
-        if (row.metric) {
-          gauge.Set(static_cast<double>(snapshot.devices[gpu].at(*row.metric).value) / 1000);
-        }
+        gauges_.push_back(&family.Add({{"gpu_uuid", info.uuid()},
+                                       {"gpu_index", std::to_string(gpu)},
+                                       {"gpu_name", info.name()},
+                                       {"gpu_health", "healthy"}}));
       }
     }
   }
-  std::string render() const { return prometheus::TextSerializer().Serialize(registry_.Collect()); }
+  std::string render(const model::Snapshot& snapshot) const {
+    auto gauge = gauges_.begin();
+    for (const model::Family& family : naming_.families) {
+      for (const model::DeviceSample& device : snapshot.devices) {
+        const std::int64_t value = family.metric ? device.at(*family.metric).value : 0;
+        (*gauge++)->Set(static_cast<double>(value) / 1000);
+      }
+    }
+    return prometheus::TextSerializer().Serialize(registry_.Collect());
+  }
 
  private:
+  const model::Naming naming_;
   prometheus::Registry registry_;
+  std::vector<prometheus::Gauge*> gauges_;
 };
 #endif
 
-void measure_text(const char* what, const model::Naming& naming, std::size_t gpus) {
-  const Machine machine(gpus);
+void measure_text(const char* what, const model::Naming& naming, Machine machine) {
+  const std::size_t gpus = machine.snapshot().devices.size();
   wire::PrometheusText text(naming);
+  std::string last;
   std::string out;
   const double render = nanoseconds([&] {
+    last.swap(out);
     out.clear();
-    text.append(machine.snapshot(), out);
+    text.append(machine.next(), last, out);
   });
   std::string copy(out.size(), '\0');
   const double copied = nanoseconds([&] {
@@ -220,7 +245,7 @@ void measure_text(const char* what, const model::Naming& naming, std::size_t gpu
   });
   Plain plain(naming, machine.snapshot());
   volatile std::size_t length = 0;
-  const double plain_time = nanoseconds([&] { length = plain.render(); });
+  const double plain_time = nanoseconds([&] { length = plain.render(machine.next()); });
   const auto series = static_cast<double>(gpus * naming.families.size());
   std::printf("| %s, %zu GPUs | %.1f KB | %.1f ns | %.1f | %.2f |", what, gpus,
               static_cast<double>(out.size()) / 1e3, render / series, render / copied,
@@ -228,7 +253,7 @@ void measure_text(const char* what, const model::Naming& naming, std::size_t gpu
 #ifdef GPUSCOPE_BENCH_PROMETHEUS_CPP
   const Peer peer(naming, machine.snapshot());
   std::string theirs;
-  const double peer_time = nanoseconds([&] { theirs = peer.render(); });
+  const double peer_time = nanoseconds([&] { theirs = peer.render(machine.next()); });
   std::printf(" %.0f |", peer_time / render);
 #endif
   std::printf("\n");
@@ -241,9 +266,10 @@ void measure_texts() {
 #endif
   std::printf("\n|---|---|---|---|---|---|\n");
   for (const std::size_t gpus : {8UL, 1'000UL, 10'000UL}) {
-    measure_text("forty families", forty_families(), gpus);
-    measure_text("/gpu/metric", model::gpu_metric_naming(), gpus);
+    measure_text("forty families", forty_families(), Machine(gpus));
+    measure_text("/gpu/metric", model::gpu_metric_naming(), Machine(gpus));
   }
+  measure_text("forty families, every value another", forty_families(), Machine::restless(8));
   std::printf("\n");
 }
 
@@ -269,7 +295,7 @@ void measure_json(std::size_t gpus) {
 void measure_gzip(std::size_t gpus) {
   const Machine machine(gpus);
   std::string plain;
-  wire::PrometheusText(model::gpu_metric_naming()).append(machine.snapshot(), plain);
+  wire::PrometheusText(model::gpu_metric_naming()).append(machine.snapshot(), "", plain);
   for (const int level : {1, 4, 6, 9}) {
     wire::Gzip gzip(level);
     std::string packed;

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <concepts>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -45,16 +46,21 @@ class DocumentCache {
   // Compressing less than this saves no packet.
   static constexpr std::size_t kSmallestGzip = 1024;
 
-  // The document of this snapshot as plain bytes; `encode(std::string&)` appends them where this is
-  // the first time that it is asked for.
+  // The document of this snapshot as plain bytes; `encode(std::string& out)` appends them where
+  // this is the first time that it is asked for. `encode(out, std::string_view last)` is shown what
+  // it appended the time before, or nothing where that is not kept.
   template <typename Encode>
   std::shared_ptr<const std::string> plain(const DocumentKey& key, const model::Snapshot& snapshot,
                                            Encode encode) {
     Entry& entry = find(key, snapshot);
     if (!entry.plain) {
       const std::shared_ptr<std::string> buffer = entry.plain_buffers.take();
-      encode(*buffer);
-      entry.plain = buffer;
+      if constexpr (std::invocable<Encode&, std::string&, std::string_view>) {
+        encode(*buffer, entry.last ? std::string_view(*entry.last) : std::string_view());
+      } else {
+        encode(*buffer);
+      }
+      entry.plain = entry.last = buffer;
       ++encoded_;
     }
     return entry.plain;
@@ -95,6 +101,7 @@ class DocumentCache {
     std::uint64_t sequence = 0;
     base::WallTime time{};
     std::shared_ptr<const std::string> plain;  // null: to be encoded
+    std::shared_ptr<const std::string> last;   // that was encoded
     std::shared_ptr<const std::string> gzip;   // null: not asked for yet
     Buffers plain_buffers;
     Buffers gzip_buffers;

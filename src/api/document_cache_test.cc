@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -67,6 +68,22 @@ TEST_F(DocumentCacheTest, LeavesHeldBodiesAlone) {
     held.emplace_back(body, *body);
   }
   for (const auto& [body, text] : held) EXPECT_EQ(*body, text);
+}
+
+TEST_F(DocumentCacheTest, ShowsAnEncoderWhatItWroteBefore) {
+  std::vector<std::string> seen;
+  const auto get_next = [&](const DocumentKey& key) {
+    cache_.plain(key, snapshot_, [&](std::string& out, std::string_view last) {
+      seen.emplace_back(last);
+      out = std::string(key.method) + " " + std::to_string(snapshot_.sequence);
+    });
+  };
+  for (int tick = 0; tick < 3; ++tick) {
+    next_tick();
+    get_next({"sim", Document::kMetric});
+    if (tick != 1) get_next({"nvml", Document::kMetric});
+  }
+  EXPECT_EQ(seen, (std::vector<std::string>{"", "", "sim 1", "sim 2", "nvml 1"}));
 }
 
 TEST_F(DocumentCacheTest, UsesBuffersAgain) {

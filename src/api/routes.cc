@@ -209,13 +209,13 @@ std::optional<http::Response> Routes::metric(const http::Request& request) {
       collector_, request, [&](std::string_view method, const model::Snapshot& snapshot) {
         return cache_.answer(
             {method, Document::kMetric}, snapshot, request, wire::kPrometheusTextType,
-            [&](std::string& out) {
+            [&](std::string& out, std::string_view last) {
               auto renderer = renderers_.find(method);
               if (renderer == renderers_.end()) {
                 renderer =
                     renderers_.try_emplace(std::string(method), model::gpu_metric_naming()).first;
               }
-              renderer->second.append(snapshot, out);
+              renderer->second.append(snapshot, last, out);
             });
       });
 }

@@ -1,10 +1,7 @@
 #include "wire/prometheus_text.h"
 
 #include <algorithm>
-#include <cstdint>
 #include <cstring>
-#include <span>
-#include <type_traits>
 
 #include "base/decimal.h"
 #include "wire/label_value.h"
@@ -12,86 +9,28 @@
 namespace gpuscope::wire {
 namespace {
 
-// Text is copied in chunks of a fixed size, past its end: a few unconditional moves instead of a
-// call to memcpy with a length that differs from line to line. Slots are padded to it, and the
-// output has this much room to spare.
-constexpr std::size_t kNameChunk = 32;
-constexpr std::size_t kLabelsChunk = 128;
-
-constexpr std::size_t round_up(std::size_t length, std::size_t chunk) {
-  return (length + chunk - 1) / chunk * chunk;
-}
-
-// `length` bytes that count; writes up to kChunk - 1 more, and reads as many.
-template <std::size_t kChunk>
-inline void copy_chunks(char* out, const char* in, std::size_t length) {
-  std::size_t done = 0;
-  do {
-    std::memcpy(out + done, in + done, kChunk);
-    done += kChunk;
-  } while (done < length);
-}
-
 model::Health health_of(const model::Snapshot& snapshot, std::size_t gpu) {
   return gpu < snapshot.verdicts.size() ? snapshot.verdicts[gpu].overall : model::Health::kUnknown;
 }
 
+// The longest a number gets, and its line feed.
+constexpr std::size_t kNumberRoom = base::kMaxDecimalChars + sizeof('\n');
+
+// A line or some: moves of a fixed size, the last of which overlaps, instead of a call.
+inline void copy_run(char* out, const char* in, std::size_t length) {
+  constexpr std::size_t kBlock = 64;
+  constexpr std::size_t kLong = 1024;
+  if (length < kBlock || length > kLong) {
+    std::memcpy(out, in, length);
+    return;
+  }
+  for (std::size_t done = 0; done + kBlock < length; done += kBlock) {
+    std::memcpy(out + done, in + done, kBlock);
+  }
+  std::memcpy(out + length - kBlock, in + length - kBlock, kBlock);
+}
+
 }  // namespace
-
-// The samples of one family. What the loop needs is held in locals, not read through members, since
-// a store through a char pointer could change those.
-struct PrometheusText::Lines {
-  const FamilyText& family;
-  const char* labels;
-  std::size_t stride;
-  std::span<const Slot> slots;
-
-  // `reading_of(gpu)` is a Reading in the catalogue's unit.
-  template <typename ReadingOf>
-  char* write(char* out, ReadingOf reading_of) const {
-    // With the digits behind the point known, a number is half as much work.
-    switch (family.decimals) {
-      case 0:
-        return write(out, reading_of, std::integral_constant<int, 0>{});
-      case 1:
-        return write(out, reading_of, std::integral_constant<int, 1>{});
-      case 2:
-        return write(out, reading_of, std::integral_constant<int, 2>{});
-      case 3:
-        return write(out, reading_of, std::integral_constant<int, 3>{});
-      default:
-        return write(out, reading_of, family.decimals);
-    }
-  }
-
-  template <typename ReadingOf, typename Decimals>
-  char* write(char* out, ReadingOf reading_of, Decimals decimals) const {
-    const char* name = family.name.data();
-    const std::size_t name_length = family.name_length;
-    const char* slot_labels = labels;
-    const std::size_t slot_stride = stride;
-    const Slot* slot = slots.data();
-    const std::size_t gpus = slots.size();
-    const std::int64_t half = family.half;
-    const int shift = family.binary_shift;
-    for (std::size_t gpu = 0; gpu < gpus; ++gpu, ++slot, slot_labels += slot_stride) {
-      const model::Reading reading = reading_of(gpu);
-      if (!reading.present()) continue;
-      const std::int64_t value = (reading.value + half) >> shift;
-      copy_chunks<kNameChunk>(out, name, name_length);
-      out += name_length;
-      copy_chunks<kLabelsChunk>(out, slot_labels, slot->length);
-      out += slot->length;
-      if (base::detail::is_short(value, decimals)) [[likely]] {
-        out = base::detail::write_short_line(out, value, decimals);
-      } else {
-        out = base::write_decimal(out, value, decimals);
-        *out++ = '\n';
-      }
-    }
-    return out;
-  }
-};
 
 PrometheusText::PrometheusText(const model::Naming& naming) : naming_(naming) {
   for (const model::Family& family : naming_.families) {
@@ -99,11 +38,7 @@ PrometheusText::PrometheusText(const model::Naming& naming) : naming_(naming) {
     text.header.append("# HELP ").append(family.name).append(" ").append(family.help);
     text.header.append("\n# TYPE ").append(family.name).append(" ");
     text.header.append(model::prometheus_type(family.kind)).append("\n");
-    text.header_length = text.header.size();
-    text.header.resize(round_up(text.header.size(), kLabelsChunk), '\0');
     text.name = family.name;
-    text.name.resize(round_up(text.name.size(), kNameChunk), '\0');
-    text.name_length = family.name.size();
     if (family.metric) text.column = model::column(*family.metric);
     text.binary_shift = family.binary_shift;
     text.half = family.binary_shift == 0 ? 0 : std::int64_t{1} << (family.binary_shift - 1);
@@ -112,95 +47,149 @@ PrometheusText::PrometheusText(const model::Naming& naming) : naming_(naming) {
   }
 }
 
-void PrometheusText::append(const model::Snapshot& snapshot, std::string& out) {
-  prepare(snapshot);
+void PrometheusText::append(const model::Snapshot& snapshot, std::string_view last,
+                            std::string& out) {
+  const bool same = same_lines(snapshot);
+  if (!same) describe_gpus(snapshot);
   const std::size_t begin = out.size();
-  out.resize_and_overwrite(begin + bound(slots_.size()), [&](char* data, std::size_t) {
-    char* end = data + begin;
-    for (const FamilyText& family : texts_) end = write_family(end, family, snapshot);
-    return static_cast<std::size_t>(end - data);
-  });
-}
-
-void PrometheusText::prepare(const model::Snapshot& snapshot) {
-  if (inventory_ != snapshot.inventory || slots_.size() != snapshot.devices.size()) {
-    rebuild(snapshot);
-    return;
-  }
-  for (std::size_t gpu = 0; gpu < slots_.size(); ++gpu) {
-    const model::Health health = health_of(snapshot, gpu);
-    if (health != slots_[gpu].health) fill_slot(gpu, health);
-  }
-}
-
-void PrometheusText::rebuild(const model::Snapshot& snapshot) {
-  inventory_ = snapshot.inventory;
-  slots_.assign(snapshot.devices.size(), {});
-  stride_ = 0;
-  for (std::size_t gpu = 0; gpu < slots_.size(); ++gpu) {
-    // The longest that this GPU's labels can get, whatever its health.
-    build_labels(gpu, model::Health::kCritical);
-    stride_ = std::max(stride_, round_up(scratch_.size(), kLabelsChunk));
-  }
-  labels_.assign(stride_ * slots_.size(), '\0');
-  for (std::size_t gpu = 0; gpu < slots_.size(); ++gpu) fill_slot(gpu, health_of(snapshot, gpu));
-}
-
-void PrometheusText::fill_slot(std::size_t gpu, model::Health health) {
-  build_labels(gpu, health);
-  slots_[gpu] = {static_cast<std::uint32_t>(scratch_.size()), health};
-  std::memcpy(labels_.data() + gpu * stride_, scratch_.data(), scratch_.size());
-}
-
-void PrometheusText::build_labels(std::size_t gpu, model::Health health) {
-  const model::GpuInfo* info =
-      inventory_ && gpu < inventory_->gpus.size() ? &inventory_->gpus[gpu] : nullptr;
-  scratch_.clear();
-  scratch_ += '{';
-  for (const model::Label& label : naming_.labels) {
-    if (scratch_.size() > 1) scratch_ += ',';
-    scratch_.append(label.name).append("=\"");
-    switch (label.source) {
-      case model::LabelSource::kUuid:
-        if (info != nullptr) append_escaped_label(scratch_, info->uuid());
-        break;
-      case model::LabelSource::kIndex:
-        base::append_decimal(scratch_, static_cast<std::int64_t>(gpu), 0);
-        break;
-      case model::LabelSource::kName:
-        if (info != nullptr) append_escaped_label(scratch_, info->name());
-        break;
-      case model::LabelSource::kHealth:
-        scratch_.append(model::health_label(health));
-        break;
-    }
-    scratch_ += '"';
-  }
-  scratch_.append("} ");
-}
-
-std::size_t PrometheusText::bound(std::size_t gpus) const {
-  std::size_t bytes = 0;
-  for (const FamilyText& text : texts_) {
-    // The last copy of a name writes past its end, as far as it is padded.
-    bytes += text.header.size() + text.name.size();
-    bytes += gpus * (text.name_length + stride_ + base::kMaxDecimalChars + sizeof('\n'));
-  }
-  return bytes;
-}
-
-char* PrometheusText::write_family(char* out, const FamilyText& family,
-                                   const model::Snapshot& snapshot) const {
-  copy_chunks<kLabelsChunk>(out, family.header.data(), family.header_length);
-  out += family.header_length;
-  const Lines lines{family, labels_.data(), stride_, slots_};
-  if (!family.column) {
-    return lines.write(out, [slots = slots_.data()](std::size_t gpu) {
-      return model::Reading::of(static_cast<std::int64_t>(slots[gpu].health));
+  if (same && last.size() == length_) {
+    const std::size_t room = last.size() + numbers_.size() * kNumberRoom;
+    out.resize_and_overwrite(begin + room, [&](char* data, std::size_t) {
+      const char* end = write_changes(snapshot, last.data(), data + begin);
+      return end == nullptr ? begin : static_cast<std::size_t>(end - data);
     });
   }
-  return lines.write(out, [devices = snapshot.devices.data(), column = *family.column](
-                              std::size_t gpu) { return devices[gpu].gpu[column]; });
+  // Also where a line came or went half way.
+  if (out.size() == begin) write_lines(snapshot, out);
+  length_ = out.size() - begin;
+}
+
+bool PrometheusText::same_lines(const model::Snapshot& snapshot) const {
+  if (inventory_ != snapshot.inventory || healths_.size() != snapshot.devices.size()) return false;
+  for (std::size_t gpu = 0; gpu < healths_.size(); ++gpu) {
+    if (healths_[gpu] != health_of(snapshot, gpu)) return false;
+  }
+  return true;
+}
+
+void PrometheusText::describe_gpus(const model::Snapshot& snapshot) {
+  const bool same_gpus =
+      inventory_ == snapshot.inventory && healths_.size() == snapshot.devices.size();
+  inventory_ = snapshot.inventory;
+  healths_.resize(snapshot.devices.size());
+  labels_.resize(snapshot.devices.size());
+  for (std::size_t gpu = 0; gpu < healths_.size(); ++gpu) {
+    const model::Health health = health_of(snapshot, gpu);
+    if (same_gpus && health == healths_[gpu]) continue;
+    healths_[gpu] = health;
+    labels_[gpu] = labels_of(gpu);
+  }
+}
+
+std::string PrometheusText::labels_of(std::size_t gpu) const {
+  const model::GpuInfo* info =
+      inventory_ && gpu < inventory_->gpus.size() ? &inventory_->gpus[gpu] : nullptr;
+  std::string labels = "{";
+  for (const model::Label& label : naming_.labels) {
+    if (labels.size() > 1) labels += ',';
+    labels.append(label.name).append("=\"");
+    switch (label.source) {
+      case model::LabelSource::kUuid:
+        if (info != nullptr) append_escaped_label(labels, info->uuid());
+        break;
+      case model::LabelSource::kIndex:
+        base::append_decimal(labels, static_cast<std::int64_t>(gpu), 0);
+        break;
+      case model::LabelSource::kName:
+        if (info != nullptr) append_escaped_label(labels, info->name());
+        break;
+      case model::LabelSource::kHealth:
+        labels.append(model::health_label(healths_[gpu]));
+        break;
+    }
+    labels += '"';
+  }
+  return labels.append("} ");
+}
+
+// Where the document before is read, and where this one is written.
+struct PrometheusText::Run {
+  const char* last;  // the whole of it
+  const char* from;  // not copied yet from here on
+  char* out;
+  std::size_t numbers = 0;  // bytes of the old numbers before the one that is looked at
+
+  void copy_to(const char* end) {
+    copy_run(out, from, static_cast<std::size_t>(end - from));
+    out += end - from;
+    from = end;
+  }
+};
+
+void PrometheusText::write_lines(const model::Snapshot& snapshot, std::string& out) {
+  const std::size_t begin = out.size();
+  numbers_.clear();
+  std::size_t numbers = 0;
+  for (const FamilyText& family : texts_) {
+    out += family.header;
+    for (std::size_t gpu = 0; gpu < labels_.size(); ++gpu) {
+      Number& number = numbers_.emplace_back();
+      const model::Reading now = family.column
+                                     ? snapshot.devices[gpu].gpu[*family.column]
+                                     : model::Reading::of(static_cast<std::int64_t>(healths_[gpu]));
+      if (!now.present()) continue;
+      out.append(family.name).append(labels_[gpu]);
+      number.value = now.value;
+      number.before = static_cast<std::uint32_t>(out.size() - begin - numbers);
+      base::append_decimal(out, (now.value + family.half) >> family.binary_shift, family.decimals);
+      out += '\n';
+      number.length = static_cast<std::uint32_t>(out.size() - begin - numbers - number.before);
+      numbers += number.length;
+    }
+  }
+}
+
+// Null where a line comes or goes.
+char* PrometheusText::write_changes(const model::Snapshot& snapshot, const char* last, char* out) {
+  Run run{.last = last, .from = last, .out = out};
+  Number* number = numbers_.data();
+  for (const FamilyText& family : texts_) {
+    if (!write_family(family, snapshot.devices.data(), number, run)) return nullptr;
+    number += healths_.size();
+  }
+  run.copy_to(last + length_);
+  return run.out;
+}
+
+// What the loop needs is held in locals, not read through members, since a store through a char
+// pointer could change those.
+bool PrometheusText::write_family(const FamilyText& family, const model::DeviceSample* devices,
+                                  Number* number, Run& run) {
+  const std::size_t gpus = healths_.size();
+  const std::int64_t half = family.half;
+  const int shift = family.binary_shift;
+  const int decimals = family.decimals;
+  const std::optional<std::size_t> column = family.column;
+  Run at = run;
+  for (std::size_t gpu = 0; gpu < gpus; ++gpu, ++number) {
+    // A verdict that changed is a label, too: then all lines are written.
+    const model::Reading now =
+        column ? devices[gpu].gpu[*column] : model::Reading::of(number->value);
+    const std::uint32_t old_length = number->length;
+    if (now.present() != (old_length != 0)) return false;
+    if (now.value != number->value && now.present()) {
+      at.copy_to(at.last + number->before + at.numbers);
+      char* const end = base::write_decimal(at.out, (now.value + half) >> shift, decimals);
+      *end = '\n';
+      number->value = now.value;
+      number->length = static_cast<std::uint32_t>(end + 1 - at.out);
+      at.out = end + 1;
+      at.from += old_length;
+    }
+    at.numbers += old_length;
+  }
+  run = at;
+  return true;
 }
 
 }  // namespace gpuscope::wire

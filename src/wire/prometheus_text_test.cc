@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdint>
+#include <memory>
+#include <random>
 #include <string>
 
 #include "wire/test_snapshot.h"
@@ -11,7 +14,7 @@ namespace {
 
 std::string render(PrometheusText& text, const model::Snapshot& snapshot) {
   std::string out;
-  text.append(snapshot, out);
+  text.append(snapshot, "", out);
   return out;
 }
 
@@ -93,6 +96,46 @@ TEST(PrometheusText, FollowsHealthAndInventory) {
   const std::string out = render(text, snapshot);
   EXPECT_EQ(out, render(fresh, snapshot));
   EXPECT_NE(out.find("on this machine\",gpu_health=\"unknown\"} 0.001\n"), out.npos);
+}
+
+// Tick after tick from the document before, whatever changes: always what a fresh renderer writes.
+TEST(PrometheusText, ContinuesTheDocumentBefore) {
+  std::mt19937_64 random(7);
+  model::Snapshot snapshot = test_snapshot();
+  auto inventory = std::make_shared<model::Inventory>(*snapshot.inventory);
+  inventory->gpus.resize(5);
+  snapshot.inventory = inventory;
+  snapshot.devices.resize(5);
+  snapshot.verdicts.resize(5);
+  PrometheusText text(model::gpu_metric_naming());
+  std::string last;
+  const auto number = [&] {
+    // Every length and sign; one in three is as short as most are.
+    const auto any = static_cast<std::int64_t>(random());
+    return random() % 3 == 0 ? any % 1000 : any >> (random() % 64);
+  };
+  for (int tick = 0; tick < 2000; ++tick) {
+    model::DeviceSample& device = snapshot.devices[random() % snapshot.devices.size()];
+    for (std::size_t i = random() % 40; i > 0; --i) {
+      device.gpu[random() % device.gpu.size()] = model::Reading::of(number());
+    }
+    if (random() % 20 == 0) {
+      device.at(model::Metric::kPower) = model::Reading::none(model::Absence::kTimedOut);
+    }
+    if (random() % 50 == 0) {
+      snapshot.verdicts[random() % snapshot.verdicts.size()].overall = model::Health::kWarning;
+    }
+    if (random() % 100 == 0) {
+      snapshot.devices.resize(1 + random() % 5);
+      snapshot.inventory = std::make_shared<model::Inventory>(*inventory);
+    }
+    PrometheusText fresh(model::gpu_metric_naming());
+    std::string now = "kept ";
+    text.append(snapshot, last, now);
+    ASSERT_EQ(now, "kept " + render(fresh, snapshot)) << "tick " << tick;
+    last = now.substr(5);
+    if (random() % 100 == 0) last.clear();  // nobody kept it
+  }
 }
 
 TEST(PrometheusText, WithoutGpusHasHeadersAlone) {

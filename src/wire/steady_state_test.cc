@@ -36,8 +36,7 @@ TEST(SteadyState, AllocatesNothing) {
   PrometheusText text(model::gpu_metric_naming());
   Gzip gzip;
   std::string plain;
-  text.append(snapshot, plain);
-  EXPECT_EQ(allocations_of([&](std::string& out) { text.append(snapshot, out); }), 0U);
+  text.append(snapshot, "", plain);
   EXPECT_EQ(allocations_of([&](std::string& out) { EXPECT_TRUE(gzip.append(plain, out)); }), 0U);
   EXPECT_EQ(allocations_of([&](std::string& out) { append_metrics(out, snapshot); }), 0U);
   EXPECT_EQ(allocations_of([&](std::string& out) { append_gpu_list(out, snapshot); }), 0U);
@@ -48,6 +47,28 @@ TEST(SteadyState, AllocatesNothing) {
                   {.fields = FieldSet::all(), .gpu = {}, .count = true, .indent = 4});
             }),
             0U);
+}
+
+// From one document to the next, with every number another one, back and forth.
+TEST(SteadyState, ContinuesADocumentWithoutAllocating) {
+  const model::Snapshot snapshot = test_snapshot();
+  model::Snapshot other = snapshot;
+  for (model::DeviceSample& device : other.devices) {
+    for (model::Reading& reading : device.gpu) reading.value += 990;
+  }
+  PrometheusText text(model::gpu_metric_naming());
+  std::string one;
+  std::string two;
+  std::size_t before = 0;
+  for (int round = 0; round < 2; ++round) {
+    before = base::allocation_count();
+    one.clear();
+    text.append(snapshot, two, one);
+    two.clear();
+    text.append(other, one, two);
+  }
+  EXPECT_EQ(base::allocation_count() - before, 0U);
+  EXPECT_NE(one, two);
 }
 
 // The count itself works.
