@@ -30,17 +30,15 @@ constexpr detail::Characters counted(detail::Characters characters, unsigned cou
   return characters | detail::Characters{count} << detail::kCountShift;
 }
 
-// "." and the digits of `fraction` tenths, hundredths or thousandths, and a line feed.
-constexpr detail::Characters line_end(std::size_t fraction, unsigned places) {
-  constexpr detail::Characters kLineFeed = '\n';
-  if (fraction == 0) return counted(kLineFeed, 1);
+// "." and the digits of `fraction` tenths, hundredths or thousandths.
+constexpr detail::Characters tail_of(std::size_t fraction, unsigned places) {
+  if (fraction == 0) return 0;
   unsigned count = places;
   while (fraction % 10 == 0) {
     fraction /= 10;
     --count;
   }
-  const auto digits = digits_of(fraction, count);
-  return counted('.' | digits << 8 | kLineFeed << (8 * (count + 1)), count + 2);
+  return counted('.' | digits_of(fraction, count) << 8, count + 1);
 }
 
 constexpr detail::DecimalTables make_tables() {
@@ -51,7 +49,7 @@ constexpr detail::DecimalTables make_tables() {
     tables.following[number] = counted(digits_of(number, 3), 3);
     std::size_t limit = 1;
     for (unsigned places = 0; places <= 3; ++places, limit *= 10) {
-      if (number < limit) tables.line_end[places][number] = line_end(number, places);
+      if (number < limit) tables.tail[places][number] = tail_of(number, places);
     }
   }
   return tables;

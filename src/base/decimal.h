@@ -24,16 +24,16 @@ struct DecimalTables {
   // A group of three digits by its number: a number's first ("0", "7"), one after it ("007").
   std::array<Characters, kGroupEntries> first;
   std::array<Characters, kGroupEntries> following;
-  // By digits behind the point and their number: the point, the digits without zeros at the end,
-  // and a line feed; only the line feed for 0.
-  std::array<std::array<Characters, kGroupEntries>, 4> line_end;
+  // By digits behind the point and their number: the point and the digits, without zeros at the
+  // end; nothing for 0.
+  std::array<std::array<Characters, kGroupEntries>, 4> tail;
 };
 extern const DecimalTables decimal_tables;
 
 // write_decimal() for every value there is.
 char* write_any_decimal(char* out, std::int64_t value, int decimals);
 
-// Whether write_short_line() can write it. Nearly every reading can be: up to six digits before the
+// Whether write_short() can write it. Nearly every reading can be: up to six digits before the
 // point and three behind it.
 inline bool is_short(std::int64_t value, int decimals) {
   constexpr std::array<std::uint64_t, 4> kLimits{1'000'000, 10'000'000, 100'000'000, 1'000'000'000};
@@ -47,9 +47,8 @@ inline char* put(char* out, Characters characters) {
   return out + (characters >> kCountShift);
 }
 
-// write_decimal() of what is_short(), and a line feed. With `decimals` known to the compiler: some
-// multiplications, two or three look-ups and one branch.
-inline char* write_short_line(char* out, std::int64_t value, int decimals) {
+// write_decimal() of what is_short(): two or three look-ups and one branch.
+inline char* write_short(char* out, std::int64_t value, int decimals) {
   constexpr std::array<std::uint32_t, 4> kPowers{1, 10, 100, 1000};
   const auto number = static_cast<std::uint32_t>(value);
   const auto places = static_cast<std::size_t>(decimals);
@@ -62,7 +61,7 @@ inline char* write_short_line(char* out, std::int64_t value, int decimals) {
     out = put(out, tables.first[group / 1000]);
     out = put(out, tables.following[group % 1000]);
   }
-  return put(out, tables.line_end[places][fraction]);
+  return put(out, tables.tail[places][fraction]);
 }
 
 }  // namespace detail
@@ -75,7 +74,7 @@ inline char* write_decimal(char* out, std::int64_t value, int decimals) {
   if (!detail::is_short(value, decimals)) [[unlikely]] {
     return detail::write_any_decimal(out, value, decimals);
   }
-  return detail::write_short_line(out, value, decimals) - 1;  // without its line feed
+  return detail::write_short(out, value, decimals);
 }
 
 // The same, appended to a string.
