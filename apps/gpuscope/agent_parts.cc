@@ -5,6 +5,11 @@
 #include "base/log.h"
 
 namespace gpuscope::app {
+namespace {
+
+constexpr int kMicroDigits = 6;  // of a time in seconds
+
+}  // namespace
 
 base::Result<std::unique_ptr<device::replay::Recorder>> make_recorder(
     const config::AgentSettings& settings, base::Clock& clock) {
@@ -62,7 +67,7 @@ std::optional<wire::HistoryHealth> history_health(const config::AgentSettings& s
                              .ticks = status.ticks,
                              .dropped_ticks = status.dropped,
                              .bytes = status.bytes,
-                             .last_write = std::nullopt};
+                             .last_write = status.last_write};
 }
 
 void add_metrics(const history::History& history, api::PartMetrics& parts) {
@@ -74,12 +79,20 @@ void add_metrics(const history::History& history, api::PartMetrics& parts) {
   parts.gauges.push_back({"gpuscope_history_open_memory_bytes",
                           "Memory of the ticks that no chunk holds yet",
                           static_cast<std::int64_t>(status.memory)});
+  if (status.last_write) {
+    parts.gauges.push_back({"gpuscope_history_last_write_timestamp_seconds",
+                            "When the history was last written",
+                            status.last_write->time_since_epoch().count(), kMicroDigits});
+  }
   parts.counters.push_back(
       {"gpuscope_history_ticks_total", "Ticks that are in the history", status.ticks});
   parts.counters.push_back({"gpuscope_history_dropped_ticks_total",
                             "Ticks that are not in the history: it could not be written, or not "
                             "as fast as GPUs are read",
                             status.dropped});
+  parts.counters.push_back({"gpuscope_history_write_errors_total",
+                            "Attempts to write the history that came to nothing",
+                            status.write_errors});
   parts.counters.push_back({"gpuscope_history_duplicate_ticks_total",
                             "Ticks with the time of the one before, left out of the history",
                             status.duplicates});

@@ -4,6 +4,7 @@
 #include <CLI/CLI.hpp>
 #include <iostream>
 
+#include "base/duration.h"
 #include "commands.h"
 #include "config/agent_settings.h"
 
@@ -67,6 +68,71 @@ CLI::App* add_check(CLI::App& app, CheckConfigCommand& check, CLI::App*& config)
   return command;
 }
 
+void add_export(CLI::App* command, HistoryCommand& history) {
+  command
+      ->add_option("--out", history.out,
+                   "CSV: the directory of the files, one per GPU, UUID.csv; OpenMetrics: the "
+                   "file (default: standard output)")
+      ->type_name("DIR|FILE");
+  command
+      ->add_option("--from", history.from,
+                   "from this time on (default: all): " + std::string(base::kMomentTakes))
+      ->type_name("TIME");
+  command->add_option("--to", history.to, "up to this time (default: all)")->type_name("TIME");
+  command
+      ->add_option("--step", history.step,
+                   "one row for so long, means of gauges and last values of the rest, instead "
+                   "of every tick")
+      ->type_name("DURATION");
+  command->add_flag("--all", history.all, "every metric that there is, not the usual ones alone");
+  command->add_option("--format", history.format, "csv or openmetrics, for promtool")
+      ->check(CLI::IsMember({"csv", "openmetrics"}))
+      ->capture_default_str();
+  command
+      ->add_option("--label", history.labels,
+                   "OpenMetrics: a label more on every series, such as instance=node-7; may be "
+                   "given again")
+      ->type_name("NAME=VALUE")
+      ->allow_extra_args(false);
+}
+
+CLI::App* add_history(CLI::App& app, HistoryCommand& history) {
+  using Action = HistoryCommand::Action;
+  CLI::App* command = app.add_subcommand("history", "Look at what an agent remembers");
+  command->require_subcommand(1);
+  const auto add = [&](const char* name, const char* help, Action action) {
+    CLI::App* one = command->add_subcommand(name, help);
+    one->parse_complete_callback([&history, action] { history.action = action; });
+    one->add_option("--data-dir", history.data_dir,
+                    "the agent's data directory [GPUSCOPE_DATA_DIR]")
+        ->type_name("DIR");
+    one->add_option("--db", history.db, "the file itself")->type_name("FILE");
+    return one;
+  };
+  add_export(add("export", "Write CSV files or OpenMetrics", Action::kExport), history);
+  add("info", "Size, span, bytes a sample, GPUs and gaps", Action::kInfo)
+      ->add_option("--gap", history.gap, "time without a tick from that length on is a gap")
+      ->type_name("DURATION")
+      ->capture_default_str();
+  add("vacuum", "Give free space back to the disk, while no agent writes", Action::kVacuum);
+  CLI::App* import = add("import", "Take in the earlier logger's database, while no agent writes",
+                         Action::kImport);
+  import->add_option("FILE", history.file, "that database")->required();
+  import
+      ->add_option("--ahead-of-utc", history.ahead_of_utc,
+                   "how far the logger's clock was ahead of UTC, such as 2h or -5h (default: 0s)")
+      ->type_name("DURATION");
+  CLI::App* record =
+      add("record", "Remember what an agent elsewhere reads, until Ctrl-C", Action::kRecord);
+  record->add_option("HOST:PORT", history.host, "that agent, or its URL")->required();
+  record->add_option("--method", history.method, "how it reads GPUs (default: as it was started)")
+      ->check(CLI::IsMember({"nvml", "bash", "smi", "sim", "auto", "replay"}));
+  record->add_option("--interval", history.interval, "how often it is asked")
+      ->type_name("DURATION")
+      ->capture_default_str();
+  return command;
+}
+
 // Says what is wrong, with the usage of the command that it is wrong in.
 int refuse(const CLI::App& app, std::string_view what) {
   std::cerr << "gpuscope: " << what << "\n\n" << app.help();
@@ -82,10 +148,12 @@ std::variant<Command, int> parse_command_line(int argc, char** argv) {
   AgentCommand agent;
   QueryCommand query;
   CheckConfigCommand check;
+  HistoryCommand history;
   CLI::App* config = nullptr;
   const CLI::App* agent_app = add_agent(app, agent);
   const CLI::App* query_app = add_query(app, query);
   add_check(app, check, config);
+  const CLI::App* history_app = add_history(app, history);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& outcome) {
@@ -94,6 +162,7 @@ std::variant<Command, int> parse_command_line(int argc, char** argv) {
   }
   if (agent_app->parsed()) return Command(std::move(agent));
   if (config->parsed()) return Command(std::move(check));
+  if (history_app->parsed()) return Command(std::move(history));
   if (!query_app->parsed()) return refuse(app, "cannot tell what to do: name a command");
   if (argc == 2) {
     std::cout << app.help();

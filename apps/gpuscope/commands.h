@@ -1,6 +1,7 @@
 // What the program can be told to do, and the functions that do it.
 #pragma once
 
+#include <cstdint>
 #include <map>
 #include <optional>
 #include <string>
@@ -29,7 +30,32 @@ struct CheckConfigCommand {
   std::vector<std::string> files;
 };
 
-using Command = std::variant<AgentCommand, QueryCommand, CheckConfigCommand>;
+// What is left empty was not given.
+struct HistoryCommand {
+  enum class Action : std::uint8_t { kExport, kInfo, kVacuum, kImport, kRecord };
+  Action action = Action::kInfo;
+  std::string data_dir;
+  std::string db;  // stronger
+  // export
+  std::string out;
+  std::string from;
+  std::string to;
+  std::string step;
+  std::string format = "csv";
+  std::vector<std::string> labels;  // NAME=VALUE
+  bool all = false;
+  // info
+  std::string gap = "1m";
+  // import
+  std::string file;
+  std::string ahead_of_utc;
+  // record
+  std::string host;
+  std::string method;
+  std::string interval = "15s";
+};
+
+using Command = std::variant<AgentCommand, QueryCommand, CheckConfigCommand, HistoryCommand>;
 
 // What the command line asks for; or the program's exit status, when a usage text, the version or a
 // mistake has been printed and nothing is left to do.
@@ -40,5 +66,6 @@ std::variant<Command, int> parse_command_line(int argc, char** argv);
 int run(const AgentCommand& command);
 int run(const QueryCommand& command);
 int run(const CheckConfigCommand& command);
+int run(const HistoryCommand& command);
 
 }  // namespace gpuscope::app
