@@ -2,9 +2,11 @@
 #pragma once
 
 #include <algorithm>
+#include <array>
 #include <bit>
 #include <cstddef>
 #include <cstdint>
+#include <cstring>
 #include <string>
 #include <string_view>
 
@@ -51,7 +53,10 @@ class BitWriter {
   // All bits so far, the last byte filled up with zeros. More can be put after it.
   std::string finished() const {
     std::string out = bytes_;
-    if (held_ > 0) put_byte(out, static_cast<std::uint8_t>(acc_ << (8 - held_)));
+    for (unsigned left = held_; left > 0; left -= std::min(left, 8U)) {
+      const std::uint64_t bits = left >= 8 ? acc_ >> (left - 8) : acc_ << (8 - left);
+      put_byte(out, static_cast<std::uint8_t>(bits));
+    }
     return out;
   }
   std::size_t capacity() const { return bytes_.capacity(); }
@@ -60,15 +65,17 @@ class BitWriter {
   void put_some(std::uint64_t value, unsigned bits) {
     acc_ = (acc_ << bits) | value;
     held_ += bits;
-    while (held_ >= 8) {
-      held_ -= 8;
-      put_byte(bytes_, static_cast<std::uint8_t>(acc_ >> held_));
-    }
+    if (held_ < 32) return;
+    held_ -= 32;
+    const auto word = static_cast<std::uint32_t>(acc_ >> held_);
+    const std::array<char, 4> four{static_cast<char>(word >> 24), static_cast<char>(word >> 16),
+                                   static_cast<char>(word >> 8), static_cast<char>(word)};
+    bytes_.append(four.data(), four.size());
   }
 
   std::string bytes_;
   std::uint64_t acc_ = 0;
-  unsigned held_ = 0;  // bits of acc_ that are not in bytes_ yet: 0 to 7
+  unsigned held_ = 0;  // bits of acc_ that are not in bytes_ yet: 0 to 31
 };
 
 // What a BitWriter wrote. Behind the end there are zeros, and ok() is false.
@@ -98,6 +105,21 @@ class BitReader {
     drop(zeros + 1);
     return zeros;
   }
+  // Up to 23 zeros, a 1, and `low` bits more: their number in the bits above these. Or `escape`
+  // zeros (24), and 64 bits.
+  std::uint64_t rice(unsigned low, unsigned escape) {
+    fill();
+    const auto zeros = static_cast<unsigned>(std::countl_zero(acc_));
+    const unsigned size = zeros + 1 + low;
+    if (zeros < escape && size <= kFilled) {
+      const std::uint64_t bits = (acc_ << zeros << 1) >> 1 >> (63 - low);
+      drop(size);
+      return std::uint64_t{zeros} << low | bits;
+    }
+    const unsigned quotient = unary(escape);
+    if (quotient == escape) return get(64);
+    return std::uint64_t{quotient} << low | get(low);
+  }
   std::uint64_t gamma() {
     unsigned zeros = 0;
     for (;;) {
@@ -119,7 +141,20 @@ class BitReader {
 
  private:
   void fill() {
-    while (held_ <= 56) {
+    if (held_ >= kFilled) return;
+    if (bytes_.size() - next_ >= 8) {
+      std::uint64_t word = 0;
+      std::memcpy(&word, bytes_.data() + next_, sizeof word);
+      if constexpr (std::endian::native == std::endian::little) word = __builtin_bswap64(word);
+      // Of the last byte a part may come in already; the same bits are put over it again.
+      acc_ |= word >> held_;
+      const unsigned whole = (64 - held_) / 8;
+      next_ += whole;
+      held_ += 8 * whole;
+      real_ += 8 * whole;
+      return;
+    }
+    while (held_ < kFilled) {
       if (next_ < bytes_.size()) {
         acc_ |= std::uint64_t{static_cast<std::uint8_t>(bytes_[next_])} << (56 - held_);
         ++next_;
@@ -134,6 +169,8 @@ class BitReader {
     if (bits > real_) spent_ = true;
     real_ -= std::min(real_, bits);
   }
+
+  static constexpr unsigned kFilled = 57;  // bits at least that are there after fill()
 
   std::string_view bytes_;
   std::size_t next_ = 0;

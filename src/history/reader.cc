@@ -23,6 +23,7 @@ using model::TimeRange;
 constexpr unsigned kGpuBits = 16;
 constexpr std::size_t kMaxBuckets = 100'000;
 constexpr std::int64_t kMicros = 1'000'000;
+constexpr std::size_t kKeptTimes = 50;  // blocks: two days' times take 1.4 MB
 // Up to this length of a range ticks are read, over it rollups, where each bucket holds some.
 constexpr std::int64_t kLongestTickRange = std::int64_t{2} * 86'400 * kMicros;
 
@@ -51,18 +52,32 @@ class Parts {
         buckets_(buckets),
         width_(static_cast<double>(end_ - begin_) / static_cast<double>(buckets.size())) {}
 
-  // Null where `time` is not in the range.
+  // Null where `time` is not in the range. Quick where times come in order.
   SeriesBucket* at(std::int64_t time) {
+    if (time >= part_begin_ && time < part_end_) return part_;
     if (time < begin_ || time >= end_) return nullptr;
-    const auto place = static_cast<std::size_t>(static_cast<double>(time - begin_) / width_);
-    return &buckets_[std::min(place, buckets_.size() - 1)];
+    const std::size_t place = place_of(time);
+    part_ = &buckets_[place];
+    part_begin_ = time;
+    // A little short of the part's end, so that rounding puts no time beyond it.
+    part_end_ = std::min(
+        end_, begin_ + static_cast<std::int64_t>(width_ * static_cast<double>(place + 1)) - 1);
+    return part_;
   }
 
  private:
+  std::size_t place_of(std::int64_t time) const {
+    const auto place = static_cast<std::size_t>(static_cast<double>(time - begin_) / width_);
+    return std::min(place, buckets_.size() - 1);
+  }
+
   std::int64_t begin_;
   std::int64_t end_;
   std::vector<SeriesBucket>& buckets_;
   double width_;
+  SeriesBucket* part_ = nullptr;  // of the last time, and times that are surely in it as well
+  std::int64_t part_begin_ = 0;
+  std::int64_t part_end_ = 0;
 };
 
 // `mean` holds the sum until all is added.
@@ -155,6 +170,15 @@ void HistoryReader::tell_of_damage(std::int64_t chunk, const std::string& why) c
             fmt::format("{}: what chunk {} of {} holds counts as failed", why, chunk, path_));
 }
 
+const std::vector<std::int64_t>* HistoryReader::times_of(const Statement& row) const {
+  const std::int64_t block = row.number(0);
+  if (const auto known = times_.find(block); known != times_.end()) return &known->second;
+  std::vector<std::int64_t> times;
+  if (!decode_times(row.bytes(1), static_cast<std::size_t>(row.number(2)), times)) return nullptr;
+  while (times_.size() >= kKeptTimes) times_.erase(times_.begin());
+  return &(times_[block] = std::move(times));
+}
+
 Result<bool> HistoryReader::read_chunk(File& file, std::int64_t chunk, const ColumnKey& key,
                                        std::size_t ticks, ColumnData& column) const {
   file.find_chunk.bind(1, chunk);
@@ -224,7 +248,6 @@ Result<void> HistoryReader::visit_columns(File& file, const Series& series, std:
   if (!looked) return looked;
 
   ColumnData column;
-  std::vector<std::int64_t> times;
   file.find_blocks.bind(1, begin).bind(2, end).bind(3, open_block);
   for (;;) {
     const auto row = file.find_blocks.step();
@@ -244,11 +267,11 @@ Result<void> HistoryReader::visit_columns(File& file, const Series& series, std:
     } else if (!*has) {
       continue;
     }
-    if (!decode_times(file.find_blocks.bytes(1), ticks, times)) {
+    if (const auto* times = times_of(file.find_blocks)) {
+      visit(*times, column);
+    } else {
       tell_of_damage(chunk, "cannot read the times of a block: they are damaged");
-      continue;
     }
-    visit(times, column);
   }
   if (is_open) visit(open_times, open_column);
   return {};

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <set>
@@ -121,6 +122,8 @@ class HistoryReader final : public model::SeriesReader {
       REQUIRES(mutex_);
   base::Result<bool> read_chunk(File& file, std::int64_t chunk, const ColumnKey& key,
                                 std::size_t ticks, ColumnData& column) const REQUIRES(mutex_);
+  // The times of a block that `row` stands at, which are kept for the next query; null: damaged.
+  const std::vector<std::int64_t>* times_of(const Statement& row) const REQUIRES(mutex_);
   void tell_of_damage(std::int64_t chunk, const std::string& why) const REQUIRES(mutex_);
   base::Result<void> fill_from_rollups(File& file, const Series& series,
                                        const model::TimeRange& range,
@@ -146,6 +149,7 @@ class HistoryReader final : public model::SeriesReader {
   const std::shared_ptr<LiveBlock> live_;
   mutable base::Mutex mutex_;
   mutable std::optional<File> file_ GUARDED_BY(mutex_);
+  mutable std::map<std::int64_t, std::vector<std::int64_t>> times_ GUARDED_BY(mutex_);
   mutable std::set<std::int64_t> damaged_ GUARDED_BY(mutex_);  // chunks that were told of
 };
 

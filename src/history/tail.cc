@@ -1,7 +1,6 @@
 #include "history/tail.h"
 
 #include <algorithm>
-#include <span>
 #include <utility>
 
 #include "history/checksum.h"
@@ -31,27 +30,31 @@ Machine new_machine(const BlockHead& head) {
   return machine;
 }
 
-// The columns of the row that changed: how many did not, then the new reading.
-void put_changes(const std::vector<Reading>& before, const std::vector<Reading>& now,
-                 std::string& out) {
-  std::uint64_t skipped = 0;
-  for (std::size_t i = 0; i < now.size(); ++i) {
-    const Reading& was = before[i];
-    const Reading& is = now[i];
-    if (is.absence == was.absence && (is.value == was.value || !is.present())) {
-      ++skipped;
-      continue;
+// Writes the columns that changed: how many did not, then the new reading.
+class Changes {
+ public:
+  explicit Changes(std::string& out) : out_(out) {}
+
+  void put(Reading& known, const Reading& now) {
+    if (now.absence == known.absence && (now.value == known.value || !now.present())) {
+      ++skipped_;
+      return;
     }
-    put_varint(out, (skipped + 1) << 1 | (is.present() ? 0 : 1));
-    skipped = 0;
-    if (is.present()) {
-      put_signed(out, wrapping_sub(is.value, was.present() ? was.value : 0));
+    put_varint(out_, (skipped_ + 1) << 1 | (now.present() ? 0 : 1));
+    skipped_ = 0;
+    if (now.present()) {
+      put_signed(out_, wrapping_sub(now.value, known.present() ? known.value : 0));
     } else {
-      put_byte(out, static_cast<std::uint8_t>(is.absence));
+      put_byte(out_, static_cast<std::uint8_t>(now.absence));
     }
+    known = now;
   }
-  put_varint(out, 0);
-}
+  void end() { put_varint(out_, 0); }
+
+ private:
+  std::string& out_;
+  std::uint64_t skipped_ = 0;
+};
 
 }  // namespace
 
@@ -93,30 +96,24 @@ TailEncoder::TailEncoder(const BlockHead& head)
 TailEncoder::TailEncoder(const BlockHead& head, Machine last)
     : layout_(head.layout), machine_(std::move(last)) {}
 
-// Lays the readings of `device` out in next_, as the parts of `known` stand; new parts are
-// appended.
-void TailEncoder::lay_out(const model::DeviceSample& device, const model::Verdict* verdict,
-                          Machine::Gpu& known, std::size_t& had_parts) {
-  had_parts = known.parts.size();
-  next_.assign(known.readings.size(), Reading::none(Absence::kGone));
+void TailEncoder::find_rows(const model::DeviceSample& device, Machine::Gpu& gpu) {
+  rows_.assign(gpu.parts.size(), {});
+  std::size_t expected = 0;  // parts mostly come in the order in which they came before
   const auto put = [&](PartKey key, std::span<const Reading> row) {
-    std::size_t begin = 0;
-    std::size_t part = 0;
-    for (; part < known.parts.size() && known.parts[part] != key; ++part) {
-      begin += layout_.of(known.parts[part].entity).size();
+    std::size_t part = expected;
+    if (part >= gpu.parts.size() || gpu.parts[part] != key) {
+      part = static_cast<std::size_t>(std::ranges::find(gpu.parts, key) - gpu.parts.begin());
     }
-    if (part == known.parts.size()) {
+    if (part == gpu.parts.size()) {
       if (part == kMaxParts) return;
-      known.parts.push_back(key);
-      known.readings.resize(begin + layout_.of(key.entity).size());
-      next_.resize(known.readings.size());
+      gpu.parts.push_back(key);
+      gpu.readings.resize(gpu.readings.size() + layout_.of(key.entity).size());
+      rows_.emplace_back();
     }
-    std::ranges::copy(row, next_.begin() + static_cast<std::ptrdiff_t>(begin));
+    rows_[part] = row;
+    expected = part + 1;
   };
   put({Entity::kGpu, 0}, device.gpu);
-  next_[device.gpu.size()] = verdict == nullptr
-                                 ? Reading::none(Absence::kNotYet)
-                                 : Reading::of(static_cast<std::int64_t>(verdict->overall));
   for (std::size_t i = 0; i < device.fans.size(); ++i) {
     put({Entity::kFan, static_cast<std::uint32_t>(i)}, device.fans[i]);
   }
@@ -129,22 +126,40 @@ void TailEncoder::lay_out(const model::DeviceSample& device, const model::Verdic
   }
 }
 
+void TailEncoder::put_changes(const model::DeviceSample& device, const Reading& health,
+                              Machine::Gpu& gpu, std::string& out) {
+  const std::size_t had = gpu.parts.size();
+  find_rows(device, gpu);
+  put_varint(out, gpu.parts.size() - had);
+  for (std::size_t part = had; part < gpu.parts.size(); ++part) {
+    put_byte(out, static_cast<std::uint8_t>(gpu.parts[part].entity));
+    put_varint(out, gpu.parts[part].instance);
+  }
+  Changes changes(out);
+  Reading* known = gpu.readings.data();
+  const Reading gone = Reading::none(Absence::kGone);
+  for (std::size_t part = 0; part < gpu.parts.size(); ++part) {
+    const std::size_t columns = layout_.of(gpu.parts[part].entity).size();
+    const std::span<const Reading> row = rows_[part];
+    for (std::size_t i = 0; i < columns; ++i) {
+      // Behind the metrics of a GPU stands its health.
+      changes.put(known[i], i < row.size() ? row[i] : part == 0 ? health : gone);
+    }
+    known += columns;
+  }
+  changes.end();
+}
+
 void TailEncoder::append(const model::Snapshot& snapshot, std::string& out) {
   put_signed(out, wrapping_sub(snapshot.time.time_since_epoch().count(),
                                machine_.time.time_since_epoch().count()));
   machine_.time = snapshot.time;
   for (std::size_t i = 0; i < machine_.gpus.size(); ++i) {
-    Machine::Gpu& gpu = machine_.gpus[i];
-    std::size_t had_parts = 0;
     const bool judged = i < snapshot.verdicts.size();
-    lay_out(snapshot.devices[i], judged ? &snapshot.verdicts[i] : nullptr, gpu, had_parts);
-    put_varint(out, gpu.parts.size() - had_parts);
-    for (std::size_t part = had_parts; part < gpu.parts.size(); ++part) {
-      put_byte(out, static_cast<std::uint8_t>(gpu.parts[part].entity));
-      put_varint(out, gpu.parts[part].instance);
-    }
-    put_changes(gpu.readings, next_, out);
-    std::swap(gpu.readings, next_);
+    const Reading health =
+        judged ? Reading::of(static_cast<std::int64_t>(snapshot.verdicts[i].overall))
+               : Reading::none(Absence::kNotYet);
+    put_changes(snapshot.devices[i], health, machine_.gpus[i], out);
   }
 }
 

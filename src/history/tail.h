@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -50,12 +51,15 @@ class TailEncoder {
   const Machine& machine() const { return machine_; }
 
  private:
-  void lay_out(const model::DeviceSample& device, const model::Verdict* verdict,
-               Machine::Gpu& known, std::size_t& had_parts);
+  // Finds the row of each part of `gpu` in `device`; new parts are appended.
+  void find_rows(const model::DeviceSample& device, Machine::Gpu& gpu);
+  void put_changes(const model::DeviceSample& device, const model::Reading& health,
+                   Machine::Gpu& gpu, std::string& out);
 
   Layout layout_;
   Machine machine_;
-  std::vector<model::Reading> next_;  // of the GPU that is being written
+  // Of the GPU that is being written, by part; empty for a part that is gone.
+  std::vector<std::span<const model::Reading>> rows_;
 };
 
 class TailDecoder {

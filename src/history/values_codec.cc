@@ -62,19 +62,14 @@ void put_residuals(BitWriter& bits, std::span<const std::uint64_t> residuals, un
   for (const std::uint64_t residual : residuals) {
     const std::uint64_t quotient = residual >> parameter;
     if (quotient < kEscape) {
-      bits.put_unary(static_cast<unsigned>(quotient));
-      bits.put(residual & mask, parameter);
+      // The 1 behind the zeros, and what follows it, in one go.
+      if (quotient > 0) bits.put(0, static_cast<unsigned>(quotient));
+      bits.put(mask + 1 + (residual & mask), parameter + 1);
     } else {
       bits.put(0, kEscape);
       bits.put(residual, 64);
     }
   }
-}
-
-std::uint64_t get_residual(BitReader& bits, unsigned parameter) {
-  const unsigned quotient = bits.unary(kEscape);
-  if (quotient == kEscape) return bits.get(64);
-  return std::uint64_t{quotient} << parameter | bits.get(parameter);
 }
 
 void put_block(BitWriter& bits, std::span<const std::int64_t> values, std::int64_t last,
@@ -185,13 +180,13 @@ bool decode_blocks(std::string_view bytes, std::size_t count, std::vector<std::i
     if (kind == kFirst) {
       std::int64_t one = last;
       for (std::size_t i = 0; i < size; ++i) {
-        values[i] = one = wrapping_add(one, unfold(get_residual(bits, parameter)));
+        values[i] = one = wrapping_add(one, unfold(bits.rice(parameter, kEscape)));
       }
     } else if (kind == kSecond) {
       std::int64_t one = last;
       std::int64_t step = wrapping_sub(last, before);
       for (std::size_t i = 0; i < size; ++i) {
-        step = wrapping_add(step, unfold(get_residual(bits, parameter)));
+        step = wrapping_add(step, unfold(bits.rice(parameter, kEscape)));
         values[i] = one = wrapping_add(one, step);
       }
     } else {
@@ -199,7 +194,7 @@ bool decode_blocks(std::string_view bytes, std::size_t count, std::vector<std::i
       if (width > 64) return false;
       const std::int64_t base = wrapping_add(last, unfold(bits.get(width)));
       for (std::size_t i = 0; i < size; ++i) {
-        values[i] = wrapping_add(base, unfold(get_residual(bits, parameter)));
+        values[i] = wrapping_add(base, unfold(bits.rice(parameter, kEscape)));
       }
     }
     before = size > 1 ? values[size - 2] : last;
