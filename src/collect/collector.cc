@@ -26,21 +26,26 @@ View failed(base::Error error) {
   return view;
 }
 
+Sampler::Pace pace_of(const Options& options) {
+  return {options.interval, options.device_deadline, options.window};
+}
+
 }  // namespace
 
 class Collector::Impl {
  public:
   Impl(base::Clock& clock, const Options& options, std::string primary, SourceFactory factory)
       : clock_(clock),
-        options_(clamped(options)),
         primary_(std::move(primary)),
-        factory_(std::move(factory)) {}
+        factory_(std::move(factory)),
+        options_(clamped(options)) {}
 
   View view(std::string_view method);
   View peek(std::string_view method) const;
   std::vector<std::string> running() const;
   void add_sink(model::SampleSink& sink);
   void start();
+  void change(const Options& options);
   void stop();
   const std::string& primary() const { return primary_; }
 
@@ -48,11 +53,11 @@ class Collector::Impl {
   base::Result<std::unique_ptr<Sampler>> start_sampler(const std::string& method) REQUIRES(mutex_);
 
   base::Clock& clock_;
-  const Options options_;
   const std::string primary_;
   const SourceFactory factory_;
 
   mutable base::Mutex mutex_;
+  Options options_ GUARDED_BY(mutex_);
   bool stopped_ GUARDED_BY(mutex_) = false;
   std::vector<model::SampleSink*> sinks_ GUARDED_BY(mutex_);
   std::map<std::string, std::unique_ptr<Sampler>, std::less<>> samplers_ GUARDED_BY(mutex_);
@@ -86,8 +91,7 @@ View Collector::Impl::view(std::string_view method) {
 base::Result<std::unique_ptr<Sampler>> Collector::Impl::start_sampler(const std::string& method) {
   auto source = factory_(method);
   if (!source) return std::unexpected(std::move(source.error()));
-  Sampler::Options options{
-      options_.interval, options_.device_deadline, options_.window, options_.idle_stop, {}};
+  Sampler::Options options{pace_of(options_), options_.idle_stop, {}};
   if (method == primary_) {
     options.idle_stop.reset();
     options.sinks = sinks_;
@@ -125,6 +129,12 @@ void Collector::Impl::start() {
   view(primary_);
 }
 
+void Collector::Impl::change(const Options& options) {
+  MutexLock lock(mutex_);
+  options_ = clamped(options);
+  for (const auto& entry : samplers_) entry.second->change(pace_of(options_));
+}
+
 void Collector::Impl::stop() {
   std::vector<std::unique_ptr<Sampler>> samplers;
   {
@@ -156,6 +166,7 @@ Collector::~Collector() { stop(); }
 
 void Collector::add_sink(model::SampleSink& sink) { impl_->add_sink(sink); }
 void Collector::start() { impl_->start(); }
+void Collector::change(const Options& options) { impl_->change(options); }
 void Collector::stop() { impl_->stop(); }
 const std::string& Collector::primary() const { return impl_->primary(); }
 View Collector::view(std::string_view method) { return impl_->view(method); }

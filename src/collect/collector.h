@@ -81,6 +81,9 @@ class Collector {
   // To be called before start().
   void add_sink(model::SampleSink& sink);
   void start();
+  // Another interval, deadline and window, at once and for every method; `idle_stop` is for those
+  // that start from now on.
+  void change(const Options& options);
   // Stops and joins every sampler, in two seconds at most: a thread stuck in the kernel is left
   // behind with all that it may still touch. Idempotent. From then on view() fails.
   void stop();

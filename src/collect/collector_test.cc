@@ -126,6 +126,30 @@ TEST_F(CollectorTest, TicksOnTheGridOfItsInterval) {
   EXPECT_EQ(view.snapshot->inventory->method, "scripted");
 }
 
+// A longer pause that has begun is not waited for.
+TEST_F(CollectorTest, TakesAnotherIntervalAtOnce) {
+  add("primary");
+  collector().start();
+  wait_for_ticks(1);
+  collector().change({.interval = seconds{60}});
+  wait_for_ticks(2);
+  const auto second = clock_.wall_now();
+  EXPECT_EQ(collector().peek("primary").snapshot->time, second);
+  collector().change({.interval = milliseconds{100}});
+  wait_for_ticks(3);
+  clock_.advance(milliseconds{100});
+  wait_for_ticks(4);
+  const View view = collector().peek("primary");
+  EXPECT_EQ(view.snapshot->time, second + milliseconds{100});
+  EXPECT_EQ(view.status.missed_ticks, 0U);
+  // Methods that start later keep the same time.
+  add("other");
+  collector().view("other");
+  eventually([&] { return collector().peek("other").status.ticks == 1; });
+  clock_.advance(milliseconds{100});
+  eventually([&] { return collector().peek("other").status.ticks == 2; });
+}
+
 TEST_F(CollectorTest, TicksThatWereSleptThroughAreCountedAndNotCaughtUp) {
   add("primary");
   collector().start();

@@ -33,13 +33,15 @@ class Sampler::Core {
       : clock_(clock),
         options_(options),
         source_(std::move(source)),
-        trends_({options.window, options.interval}),
-        used_(clock.steady_now()) {}
+        trends_({options.pace.window, options.pace.interval}),
+        used_(clock.steady_now()),
+        pace_(options.pace) {}
 
   void run();
   bool use();
   bool alive() const;
   View view() const;
+  void change(const Pace& pace);
   void request_stop();
   bool wait_finished(SteadyTime deadline);
   bool finished() const;
@@ -51,8 +53,10 @@ class Sampler::Core {
   void sample(MachineReader& reader);
   void publish(const MachineReader::Reading& reading, microseconds took, std::uint64_t missed);
   void fail(base::Error error);
-  // Both return false when it is time to end.
-  bool pause_until(SteadyTime deadline);
+  Pace pace() const;
+  // Both return false when it is time to end. Sooner than at `deadline` where the pace is no longer
+  // the one that is given.
+  bool pause_until(SteadyTime deadline, const Pace* pace = nullptr);
   bool still_wanted();
   void finish();
   bool stopping() const { return stop_.stop_requested(); }
@@ -66,9 +70,10 @@ class Sampler::Core {
   Trends trends_;  // goes on when the source is opened again
 
   mutable base::Mutex mutex_;
-  base::CondVar wake_;  // stop was asked for, or the thread has finished
+  base::CondVar wake_;  // stop or another pace was asked for, or the thread has finished
   View view_ GUARDED_BY(mutex_);
   SteadyTime used_ GUARDED_BY(mutex_);
+  Pace pace_ GUARDED_BY(mutex_);
   bool ended_ GUARDED_BY(mutex_) = false;     // no longer of use
   bool finished_ GUARDED_BY(mutex_) = false;  // the thread touches nothing but this object any more
 };
@@ -102,9 +107,15 @@ void Sampler::Core::run() {
 }
 
 void Sampler::Core::sample(MachineReader& reader) {
-  TickSchedule schedule(clock_.steady_now(), options_.interval);
+  Pace pace = this->pace();
+  TickSchedule schedule(clock_.steady_now(), pace.interval);
   std::uint64_t missed = 0;
-  while (pause_until(schedule.next())) {
+  while (pause_until(schedule.next(), &pace)) {
+    if (const Pace wanted = this->pace(); wanted != pace) {
+      pace = wanted;
+      schedule = TickSchedule(clock_.steady_now(), pace.interval);
+      trends_.change({pace.window, pace.interval});
+    }
     if (source_->lost()) {
       fail({base::ErrorKind::kUnavailable,
             "cannot read GPUs: the driver went away (unloaded or updated); it is opened again as "
@@ -113,7 +124,7 @@ void Sampler::Core::sample(MachineReader& reader) {
     }
     const SteadyTime begun = clock_.steady_now();
     missed += schedule.begin(begun);
-    auto reading = reader.read(++sequence_, begun + options_.device_deadline, stop_.get_token());
+    auto reading = reader.read(++sequence_, begun + pace.device_deadline, stop_.get_token());
     if (stopping()) return;
     const SteadyTime ended = clock_.steady_now();
     missed += schedule.end(ended);
@@ -150,10 +161,21 @@ void Sampler::Core::fail(base::Error error) {
   view_.status.absent_gpus = std::move(absent);
 }
 
-bool Sampler::Core::pause_until(SteadyTime deadline) {
+Sampler::Pace Sampler::Core::pace() const {
+  MutexLock lock(mutex_);
+  return pace_;
+}
+
+void Sampler::Core::change(const Pace& pace) {
+  MutexLock lock(mutex_);
+  pace_ = pace;
+  wake_.notify_all();
+}
+
+bool Sampler::Core::pause_until(SteadyTime deadline, const Pace* pace) {
   {
     MutexLock lock(mutex_);
-    while (!stopping() && clock_.steady_now() < deadline) {
+    while (!stopping() && clock_.steady_now() < deadline && (pace == nullptr || *pace == pace_)) {
       clock_.wait_until(wake_, lock, deadline);
     }
   }
@@ -233,6 +255,7 @@ Sampler::~Sampler() {
 }
 
 bool Sampler::use() { return core_->use(); }
+void Sampler::change(const Pace& pace) { core_->change(pace); }
 bool Sampler::alive() const { return core_->alive(); }
 View Sampler::view() const { return core_->view(); }
 void Sampler::request_stop() { core_->request_stop(); }

@@ -20,10 +20,14 @@ namespace gpuscope::collect {
 // Thread-safe, but for join_until().
 class Sampler {
  public:
-  struct Options {
+  struct Pace {
     std::chrono::milliseconds interval{1000};
     std::chrono::milliseconds device_deadline{800};  // below the interval
     std::chrono::milliseconds window{30'000};
+    friend bool operator==(const Pace&, const Pace&) = default;
+  };
+  struct Options {
+    Pace pace;
     // Ends by itself after this long without a use(). None: never.
     std::optional<std::chrono::seconds> idle_stop;
     // Each is given every tick, in this order; they outlive the sampler. One that was left behind
@@ -44,6 +48,8 @@ class Sampler {
   // The same without noting it.
   bool alive() const;
   View view() const;
+  // At once: the next tick is now, and the others follow it.
+  void change(const Pace& pace);
 
   void request_stop();
   // After request_stop(), or once !alive(): joins the thread, or leaves it behind at `deadline`

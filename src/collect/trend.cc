@@ -106,6 +106,12 @@ class Trends::Gpu {
  public:
   explicit Gpu(std::size_t steps) : steps_(steps), ring_((steps + 1) * model::kMovingCount) {}
 
+  // Steps of another length say nothing of those that are kept.
+  void forget_windows() {
+    std::ranges::fill(ring_, Extent{});
+    over_.fill({});
+    step_ = 0;
+  }
   // `elapsed` is the time that this tick stands for.
   void follow(model::DeviceSample& device, base::WallTime time, base::SteadyTime now,
               nanoseconds elapsed, nanoseconds window, model::GpuTrend& out);
@@ -330,6 +336,13 @@ void Trends::follow(model::Snapshot& snapshot, base::SteadyTime now) {
     bound_[i]->follow(snapshot.devices[i], snapshot.time, now, elapsed, options_.window,
                       snapshot.trends[i]);
   }
+}
+
+void Trends::change(const Options& options) {
+  if (options.window != options_.window) {
+    for (const auto& entry : gpus_) entry.second->forget_windows();
+  }
+  options_ = options;
 }
 
 void Trends::bind(const model::Snapshot& snapshot) {

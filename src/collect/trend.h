@@ -70,6 +70,9 @@ class Trends {
   // of other devices, by nothing, or by two intervals at most.
   void follow(model::Snapshot& snapshot, base::SteadyTime now);
 
+  // From the next tick on. Where the window is another one, it begins anew.
+  void change(const Options& options);
+
   // GPUs that were ever there.
   std::size_t expected() const { return gpus_.size(); }
   // Those of them that are not among the devices of the last tick. Never null.
@@ -82,7 +85,7 @@ class Trends {
 
   void bind(const model::Snapshot& snapshot);
 
-  const Options options_;
+  Options options_;
   std::map<std::string, std::unique_ptr<Gpu>, std::less<>> gpus_;  // by UUID
   std::shared_ptr<const model::Inventory> inventory_;              // what bound_ is for
   std::vector<Gpu*> bound_;                                        // by index

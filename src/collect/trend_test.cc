@@ -119,6 +119,22 @@ TEST_F(TrendsTest, ABurstIsSeenForAsLongAsTheWindow) {
   EXPECT_EQ(window(Metric::kGpuUtilization).max, 0);
 }
 
+TEST_F(TrendsTest, AnotherWindowBeginsAnew) {
+  for (const milliseconds length : {milliseconds{60'000}, milliseconds{3'000}}) {
+    set(Metric::kGpuUtilization, Reading::of(10'000));
+    tick();
+    set(Metric::kGpuUtilization, Reading::of(100));
+    trends_.change({.window = length});
+    tick();
+    EXPECT_EQ(window(Metric::kGpuUtilization).max, 100);
+    set(Metric::kGpuUtilization, Reading::of(200));
+    tick(length - milliseconds{1'000});
+    EXPECT_EQ(window(Metric::kGpuUtilization).min, 100);
+    tick(milliseconds{4'000});
+    EXPECT_EQ(window(Metric::kGpuUtilization).min, 200);
+  }
+}
+
 // Whatever the spacing of ticks: nothing of the last 30 s is left out, nothing older than 31 s is
 // in.
 TEST_F(TrendsTest, AgreesWithAListOfAllReadings) {
