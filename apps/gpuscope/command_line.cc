@@ -139,6 +139,12 @@ int refuse(const CLI::App& app, std::string_view what) {
   return 1;
 }
 
+// Made in its place: g++ 12 takes a variant that is moved for one that may be another.
+template <typename One>
+std::variant<Command, int> done(One command) {
+  return std::variant<Command, int>(std::in_place_type<Command>, std::move(command));
+}
+
 }  // namespace
 
 std::variant<Command, int> parse_command_line(int argc, char** argv) {
@@ -160,9 +166,9 @@ std::variant<Command, int> parse_command_line(int argc, char** argv) {
     // The texts that somebody asked for come this way, too.
     return outcome.get_exit_code() == 0 ? app.exit(outcome) : refuse(app, outcome.what());
   }
-  if (agent_app->parsed()) return Command(std::move(agent));
-  if (config->parsed()) return Command(std::move(check));
-  if (history_app->parsed()) return Command(std::move(history));
+  if (agent_app->parsed()) return done(std::move(agent));
+  if (config->parsed()) return done(std::move(check));
+  if (history_app->parsed()) return done(std::move(history));
   if (!query_app->parsed()) return refuse(app, "cannot tell what to do: name a command");
   if (argc == 2) {
     std::cout << app.help();
@@ -171,7 +177,7 @@ std::variant<Command, int> parse_command_line(int argc, char** argv) {
   if (query.query.fields.empty() && !query.query.count) {
     return refuse(app, "cannot tell what to print: ask for a field, --count or --all");
   }
-  return Command(std::move(query));
+  return done(std::move(query));
 }
 
 }  // namespace gpuscope::app
