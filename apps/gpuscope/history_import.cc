@@ -237,6 +237,8 @@ Result<void> import_table(Connection& connection, const std::string& table, cons
     if (number % kRowsPerStep != 0) continue;
     if (auto done = work.step(); !done) return done;
   }
+  // What is known of the GPU is written with ticks.
+  if (auto done = target.store.commit(); !done) return done;
   return target.store.close_block();
 }
 
