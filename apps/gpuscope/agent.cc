@@ -68,7 +68,7 @@ base::Result<std::optional<base::LockFile>> take_data_dir(const config::AgentSet
                      : std::unexpected(made.error());
     if (lock) return std::optional(std::move(*lock));
     trouble = std::move(lock.error().message);
-    if (lock.error().kind == base::ErrorKind::kAlreadyExists) {
+    if (made && lock.error().kind == base::ErrorKind::kAlreadyExists) {
       return base::fail(lock.error().kind,
                         trouble + "; stop that agent, or give this one a --data-dir of its own");
     }
