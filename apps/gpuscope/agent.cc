@@ -31,6 +31,7 @@
 #include "http/server.h"
 #include "metrics_setup.h"
 #include "reload.h"
+#include "remote_write_part.h"
 #include "watch.h"
 
 namespace gpuscope::app {
@@ -139,22 +140,28 @@ int serve(const AgentCommand& command, const config::AgentSettings& settings,
   if (!recorder) return refuse(recorder.error());
   auto history = start_history(settings, clock);
   if (!history) return refuse(history.error());
-  Reload reload(command.flags, geteuid() == 0, settings, [](const config::AgentSettings& next) {
-    base::configure_log(next.log_level, next.log_format);
-  });
   collect::Collector collector(clock, settings.collect, canonical(settings.method),
                                source_factory(settings, clock));
+  Reload reload(command.flags, geteuid() == 0, settings,
+                [&collector](const config::AgentSettings& next) {
+                  base::configure_log(next.log_level, next.log_format);
+                  collector.change(next.collect);
+                });
   api::Routes routes(collector, GPUSCOPE_VERSION);
   auto server = http::Server::listen(
       settings.http, [&routes](const http::Request& request) { return routes.handle(request); });
   if (!server) return refuse(server.error());
   metrics.http_counters = [&server] { return (*server)->counters(); };
   if (*history) metrics.parts.push_back([&](auto& parts) { add_metrics(**history, parts); });
+  auto sender = start_remote_write(settings, metrics.options, (*server)->port(), clock);
+  if (!sender) return refuse(sender.error());
+  if (*sender) metrics.parts.push_back([&](auto& parts) { add_metrics(**sender, parts); });
   routes.configure_metrics(std::move(metrics));
   routes.configure_health([&] {
     return wire::AgentHealth{.settings = reload.health(),
                              .recording = recording_health(settings, recorder->get()),
-                             .history = history_health(settings, history->get())};
+                             .history = history_health(settings, history->get()),
+                             .remote_write = remote_write_health(settings, sender->get())};
   });
   routes.start_history(clock, history_setup(settings, history->get(), **server));
   auto stream = api::LiveStream::start(clock, **server);
@@ -169,6 +176,7 @@ int serve(const AgentCommand& command, const config::AgentSettings& settings,
   base::RunGroup parts;
   if (*recorder) parts.add({"the recording", nothing, [&] { (*recorder)->stop(); }});
   if (*history) parts.add({"the history", nothing, [&] { (*history)->stop(); }});
+  if (*sender) parts.add({"remote write", nothing, [&] { (*sender)->stop(); }});
   parts.add({"the live stream", nothing, [&] { (*stream)->stop(); }});
   parts.add({"the collector", [&] { return collector.start(), base::Result<void>{}; },
              [&] { collector.stop(); }});

@@ -88,8 +88,10 @@ void Reload::take(const config::AgentSettings& next) {
   // From here on the log is as the new settings want it.
   if (changes.empty()) base::log(LogLevel::kInfo, "read its settings again: no change");
   for (const config::Change& change : changes) {
-    const std::string what = fmt::format("{} (from {} to {})", name_of(*change.setting),
-                                         shown(change.before), shown(change.after));
+    const std::string what = change.setting->secret
+                                 ? name_of(*change.setting)
+                                 : fmt::format("{} (from {} to {})", name_of(*change.setting),
+                                               shown(change.before), shown(change.after));
     if (change.setting->live) {
       base::log(LogLevel::kInfo, fmt::format("takes a new value of {}", what));
     } else {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "config/remote_write_settings.h"
 #include "config/scenario.h"
 #include "config/sim_settings.h"
 #include "config/size.h"
@@ -187,9 +188,10 @@ constexpr auto kTable = std::to_array<Setting>({
      "an address such as 127.0.0.1:9555, [::1]:9555 or 0.0.0.0:9555", "127.0.0.1:9555",
      "where it serves; port 0 takes any that is free", check_listen},
     {"interval", "interval", "GPUSCOPE_INTERVAL", "DURATION",
-     "a duration from 100ms to 60s, such as 1s", "1s", "how often GPUs are read", check_interval},
+     "a duration from 100ms to 60s, such as 1s", "1s", "how often GPUs are read", check_interval,
+     true},
     {"window", "window", "GPUSCOPE_WINDOW", "DURATION", "a duration from 1s to 10m, such as 30s",
-     "30s", "how far back the minimum, mean and maximum in /metrics reach", check_window},
+     "30s", "how far back the minimum, mean and maximum in /metrics reach", check_window, true},
     {"hostname", "hostname", "GPUSCOPE_HOSTNAME", "NAME", "a name",
      "NODE_NAME, else the machine's own", "what this machine is called in /metrics", check_present},
     {"dcgm-names", "dcgm_names", "GPUSCOPE_DCGM_NAMES", "WHICH", "one of old, new, both", "old",
@@ -216,6 +218,38 @@ constexpr auto kTable = std::to_array<Setting>({
     {"history-size", "history_size", "GPUSCOPE_HISTORY_SIZE", "SIZE",
      "a size from 16MiB on, such as 500MB or 2GiB", "2GiB",
      "how large the history may become; then the oldest goes", check_history_size},
+    {"remote-write-url", "remote_write_url", "GPUSCOPE_REMOTE_WRITE_URL", "URL",
+     "a URL such as http://prometheus:9090/api/v1/write", "",
+     "where every tick is sent by Prometheus's remote write; needs the history",
+     check_remote_write_url},
+    {"remote-write-interval", "remote_write_interval", "GPUSCOPE_REMOTE_WRITE_INTERVAL", "DURATION",
+     "a duration from 100ms to 1h, such as 15s", "every tick",
+     "how far apart the ticks are that remote write sends", check_remote_write_interval},
+    {"remote-write-labels", "remote_write_labels", "GPUSCOPE_REMOTE_WRITE_LABELS", "LABELS",
+     "labels such as cluster=a,rack=7", "job=gpuscope and instance=HOSTNAME:PORT",
+     "what remote write puts on every series, beside or instead of those two",
+     check_remote_write_labels},
+    {"remote-write-user", "remote_write_user", "GPUSCOPE_REMOTE_WRITE_USER", "NAME", "a name", "",
+     "who it is to the server, with a password", check_present},
+    {"remote-write-password", "remote_write_password", "GPUSCOPE_REMOTE_WRITE_PASSWORD", "TEXT",
+     "a password", "", "the password; better in a file", check_secret, false, true},
+    {"remote-write-password-file", "remote_write_password_file",
+     "GPUSCOPE_REMOTE_WRITE_PASSWORD_FILE", "FILE", "the name of a file", "",
+     "the file with the password", check_present},
+    {"remote-write-token", "remote_write_token", "GPUSCOPE_REMOTE_WRITE_TOKEN", "TEXT", "a token",
+     "", "a bearer token for the server; better in a file", check_secret, false, true},
+    {"remote-write-token-file", "remote_write_token_file", "GPUSCOPE_REMOTE_WRITE_TOKEN_FILE",
+     "FILE", "the name of a file", "", "the file with the token; read again for every request",
+     check_present},
+    {"remote-write-headers", "remote_write_headers", "GPUSCOPE_REMOTE_WRITE_HEADERS", "LINES",
+     "a header such as 'X-Scope-OrgID: gpus'", "",
+     "further headers for the server, a line each; better in a file", check_remote_write_headers,
+     false, true},
+    {"remote-write-headers-file", "remote_write_headers_file", "GPUSCOPE_REMOTE_WRITE_HEADERS_FILE",
+     "FILE", "the name of a file", "", "the file with further headers", check_present},
+    {"remote-write-ca-file", "remote_write_ca_file", "GPUSCOPE_REMOTE_WRITE_CA_FILE", "FILE",
+     "the name of a PEM file", "those that the system trusts",
+     "who may vouch for the server of an https URL", check_present},
     {"log-level", "log_level", "GPUSCOPE_LOG_LEVEL", "LEVEL", "one of debug, info, warning, error",
      "info", "what is logged: this and what is worse", check_log_level, true},
     {"log-format", "log_format", "GPUSCOPE_LOG_FORMAT", "FORMAT", "text or json", "text",
@@ -362,6 +396,14 @@ base::Result<AgentSettings> build(const Values& values, const Environment& envir
   settings.replay = std::move(devices->replay);
   apply_recordings(values, settings);
   apply_history(values, settings);
+  auto remote_write = remote_write_from(values);
+  if (!remote_write) return std::unexpected(std::move(remote_write.error()));
+  settings.remote_write = std::move(*remote_write);
+  if (!settings.remote_write.url.empty() && !settings.history.enabled) {
+    return fail(ErrorKind::kInvalidArgument,
+                "cannot send by remote write what is not kept: its queue is the history; say "
+                "--history on, or leave remote_write_url out");
+  }
   auto data_dir = text_of(values, "data-dir");
   if (data_dir) {
     settings.data_dir = std::move(*data_dir);

@@ -18,6 +18,7 @@
 #include "device/smi/smi_source.h"
 #include "http/server.h"
 #include "model/naming.h"
+#include "prom/options.h"
 
 namespace gpuscope::config {
 
@@ -52,8 +53,9 @@ struct AgentSettings {
   std::string hostname;
   std::string dcgm_counters;
   HistorySettings history;
-  std::string data_dir;          // empty: there is none
-  std::string data_dir_trouble;  // why, and the cure
+  prom::RemoteWriteOptions remote_write;  // but for the file of the position
+  std::string data_dir;                   // empty: there is none
+  std::string data_dir_trouble;           // why, and the cure
   base::LogLevel log_level = base::LogLevel::kInfo;
   base::LogFormat log_format = base::LogFormat::kText;
   Values values;  // all that somebody gave, from which the above was made

@@ -26,6 +26,8 @@ struct Setting {
   std::string (*wrong)(const Setting& setting, std::string_view value);
   // Whether a running program takes a new value; else it does at its next start.
   bool live = false;
+  // Whether its value is nobody's business: no log and no error repeats it.
+  bool secret = false;
 };
 
 // A value that somebody gave, and where: "--interval", "GPUSCOPE_INTERVAL", "agent.yaml:3:

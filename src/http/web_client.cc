@@ -8,11 +8,15 @@
 #include <atomic>
 #include <cctype>
 
+#include "base/web_url.h"
+
 namespace gpuscope::http {
 namespace {
 
+using base::check_web_url;
 using base::ErrorKind;
 using base::Result;
+using base::url_origin;
 
 constexpr std::size_t kMaxHeaderBytes = 65'536;
 constexpr int kPollMs = 1000;
@@ -247,45 +251,5 @@ Result<std::unique_ptr<WebClient>> WebClient::create(WebClientOptions options) {
 
 Result<WebResponse> WebClient::send(const WebRequest& request) { return impl_->send(request); }
 void WebClient::cancel() { impl_->cancel(); }
-
-namespace {
-
-// The parts of `scheme://authority/…`; empty where it is no URL.
-struct UrlFront {
-  std::string_view scheme;
-  std::string_view authority;
-};
-UrlFront front_of(std::string_view url) {
-  const std::size_t colon = url.find("://");
-  if (colon == std::string_view::npos) return {};
-  const std::string_view rest = url.substr(colon + 3);
-  return {url.substr(0, colon), rest.substr(0, rest.find_first_of("/?#"))};
-}
-
-}  // namespace
-
-std::string url_origin(std::string_view url) {
-  const UrlFront front = front_of(url);
-  if (front.authority.empty()) return std::string(url);
-  const std::size_t at = front.authority.rfind('@');
-  const std::string_view host =
-      at == std::string_view::npos ? front.authority : front.authority.substr(at + 1);
-  return fmt::format("{}://{}", front.scheme, host);
-}
-
-std::string check_web_url(std::string_view url) {
-  const UrlFront front = front_of(url);
-  const std::string scheme = lower(front.scheme);
-  if ((scheme != "http" && scheme != "https") || front.authority.empty()) {
-    return "a URL begins with http:// or https:// and a host";
-  }
-  if (front.authority.find('@') != std::string_view::npos) {
-    return "a URL has no user or password in it: there are settings for those";
-  }
-  if (url.find_first_of(" \"<>\\^`{|}") != std::string_view::npos || has_control(url)) {
-    return "a URL has no blanks and none of \"<>\\^`{|} in it";
-  }
-  return {};
-}
 
 }  // namespace gpuscope::http

@@ -150,6 +150,19 @@ void write_history(JsonWriter& json, const HistoryHealth& history) {
   json.end_object();
 }
 
+void write_remote_write(JsonWriter& json, const RemoteWriteHealth& remote) {
+  json.begin_object();
+  write_text(json, "server", remote.server);
+  write_text(json, "error", remote.error);
+  json.key("sent_samples").number(static_cast<std::int64_t>(remote.sent_samples));
+  json.key("refused_samples").number(static_cast<std::int64_t>(remote.refused_samples));
+  json.key("lost_ticks").number(static_cast<std::int64_t>(remote.lost_ticks));
+  json.key("pending_ticks").number(static_cast<std::int64_t>(remote.pending_ticks));
+  json.key("lag_seconds").number(remote.lag.count(), 6);
+  write_optional(json, "newest", remote.newest, [&](base::WallTime time) { json.time(time); });
+  json.end_object();
+}
+
 }  // namespace
 
 void append_gpu_list(std::string& out, const model::Snapshot& snapshot) {
@@ -225,6 +238,9 @@ void append_health_document(std::string& out, std::string_view status, std::stri
                  [&](const RecordingHealth& recording) { write_recording(json, recording); });
   write_optional(json, "history", agent.history,
                  [&](const HistoryHealth& history) { write_history(json, history); });
+  write_optional(json, "remote_write", agent.remote_write, [&](const RemoteWriteHealth& remote) {
+    write_remote_write(json, remote);
+  });
   json.end_object();
 }
 

@@ -68,11 +68,23 @@ struct HistoryHealth {
   std::uint64_t bytes = 0;
   std::optional<base::WallTime> last_write;  // none: nothing was written yet
 };
+// How sending by remote write is doing.
+struct RemoteWriteHealth {
+  std::string server;  // its scheme, host and port
+  std::string error;   // why nothing is sent now; empty: all is well
+  std::uint64_t sent_samples = 0;
+  std::uint64_t refused_samples = 0;
+  std::uint64_t lost_ticks = 0;
+  std::uint64_t pending_ticks = 0;
+  std::chrono::microseconds lag{0};
+  std::optional<base::WallTime> newest;  // tick that was sent
+};
 // What belongs to the agent as a whole.
 struct AgentHealth {
   SettingsHealth settings;
   std::optional<RecordingHealth> recording;
   std::optional<HistoryHealth> history{};
+  std::optional<RemoteWriteHealth> remote_write{};
 };
 
 // One line of the agent's table of contents.

@@ -98,7 +98,15 @@ TEST(Rest, HealthTellsOfSettingsRecordingAndHistory) {
                                 .ticks = 8,
                                 .dropped_ticks = 1,
                                 .bytes = 4096,
-                                .last_write = base::WallTime{}}});
+                                .last_write = base::WallTime{}},
+       .remote_write = RemoteWriteHealth{.server = "http://h:1",
+                                         .error = "down",
+                                         .sent_samples = 1,
+                                         .refused_samples = 2,
+                                         .lost_ticks = 3,
+                                         .pending_ticks = 4,
+                                         .lag = std::chrono::microseconds{1500},
+                                         .newest = std::nullopt}});
   EXPECT_EQ(Json::parse(out)["settings"].dump(),
             R"({"file":"/etc/a.yaml","error":"cannot use it","restart":["listen"]})");
   EXPECT_EQ(Json::parse(out)["recording"].dump(),
@@ -106,6 +114,9 @@ TEST(Rest, HealthTellsOfSettingsRecordingAndHistory) {
   EXPECT_EQ(Json::parse(out)["history"].dump(),
             R"({"file":"/h","error":null,"ticks":8,"dropped_ticks":1,"bytes":4096,)"
             R"("last_write":"1970-01-01T00:00:00.000000+00:00"})");
+  EXPECT_EQ(Json::parse(out)["remote_write"].dump(),
+            R"({"server":"http://h:1","error":"down","sent_samples":1,"refused_samples":2,)"
+            R"("lost_ticks":3,"pending_ticks":4,"lag_seconds":0.0015,"newest":null})");
 }
 
 TEST(Rest, PathAnswerEscapesThePath) {
@@ -132,7 +143,8 @@ TEST(Rest, ServiceAndHealth) {
       R"({"status":"degraded","version":"0.1.0","sources":[{"method":"nvml","state":"failed",)"
       R"("error":"cannot load libnvidia-ml.so.1","simulated":null,"gpus":null,"last_tick":null,)"
       R"("ticks":0,"missed_ticks":0,"device_timeouts":0,"last_tick_duration_seconds":0}],)"
-      R"("settings":{"file":null,"error":null,"restart":[]},"recording":null,"history":null})");
+      R"("settings":{"file":null,"error":null,"restart":[]},"recording":null,"history":null,)"
+      R"("remote_write":null})");
   source = {.method = "sim",
             .state = "running",
             .error = "",
