@@ -1,11 +1,8 @@
 // The least that a GPU agent can do: twelve NVML calls per GPU and tick, text by snprintf, one
 // scraper at a time. The floor that bench/agent/run holds the real agent against.
 //   bench_floor_agent PORT INTERVAL_MS
-#include <arpa/inet.h>
 #include <dlfcn.h>
-#include <netinet/in.h>
 #include <poll.h>
-#include <sys/socket.h>
 #include <sys/timerfd.h>
 #include <unistd.h>
 
@@ -15,6 +12,8 @@
 #include <cstdlib>
 #include <string>
 #include <vector>
+
+#include "floor_server.h"
 
 namespace {
 
@@ -106,22 +105,6 @@ void answer(int listener, const std::string& body) {
   close(client);
 }
 
-int listen_on(int port) {
-  const int listener = socket(AF_INET, SOCK_STREAM, 0);
-  const int one = 1;
-  setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof one);
-  sockaddr_in address{};
-  address.sin_family = AF_INET;
-  address.sin_port = htons(static_cast<std::uint16_t>(port));
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (bind(listener, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0 ||
-      listen(listener, 16) != 0) {
-    std::perror("bench_floor_agent: cannot listen");
-    std::exit(1);
-  }
-  return listener;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -141,7 +124,8 @@ int main(int argc, char** argv) {
   for (unsigned i = 0; i < count; ++i) by_index(i, &devices[i]);
   const Calls calls(nvml);
 
-  const int listener = listen_on(std::atoi(argv[1]));
+  const int listener =
+      gpuscope::bench::listen_on_loopback(static_cast<std::uint16_t>(std::atoi(argv[1])));
   const int timer = timerfd_create(CLOCK_MONOTONIC, 0);
   const long interval_ms = std::atol(argv[2]);
   itimerspec period{};
