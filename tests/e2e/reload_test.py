@@ -46,15 +46,25 @@ class Reload(unittest.TestCase):
         self.wait_for_log(agent, "takes a new value of log_level (from 'info' to 'debug')")
 
     def test_what_needs_a_restart_is_named(self):
-        self.write("interval: 1s\n")
+        self.write("hostname: one\n")
         agent = self.agent()
-        self.write("interval: 2s\nlisten: 127.0.0.1:1\nlog_level: debug\n")
-        self.wait_for_log(agent, "interval (from '1s' to '2s') takes a new value when the agent is started again")
-        harness.wait_for(lambda: self.settings(agent)["restart"] == ["interval"], "its name in /health")
+        self.write("hostname: two\nlisten: 127.0.0.1:1\nlog_level: debug\n")
+        self.wait_for_log(agent, "hostname (from 'one' to 'two') takes a new value when the agent is started again")
+        harness.wait_for(lambda: self.settings(agent)["restart"] == ["hostname"], "its name in /health")
         # A flag is stronger than the file: what the file says of it changes nothing.
         self.assertNotIn("listen", agent.log)
-        self.write("interval: 1s\nlog_level: debug\n")
+        self.write("hostname: one\nlog_level: debug\n")
         harness.wait_for(lambda: self.settings(agent)["restart"] == [], "the end of it")
+
+    def test_another_interval_is_taken_at_once(self):
+        self.write("interval: 60s\n")
+        agent = self.agent()
+        ticks = lambda: agent.health()["sources"][0]["ticks"]
+        harness.wait_for(lambda: ticks() == 1, "the first tick")
+        self.write("interval: 100ms\nwindow: 5s\n")
+        self.wait_for_log(agent, "takes a new value of interval (from '60s' to '100ms')")
+        harness.wait_for(lambda: ticks() >= 5, "ticks, long before a minute is over")
+        self.assertEqual(self.settings(agent)["restart"], [])
 
     def test_a_broken_file_changes_nothing_and_is_told(self):
         self.write("log_level: info\n")
