@@ -3,13 +3,16 @@
 import csv
 import datetime
 import glob
+import http.server
 import json
 import os
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
+import threading
 import unittest
 import urllib.parse
 
@@ -212,6 +215,70 @@ class RemoteWrite:
                 self.assertEqual(got["lost_ticks"], 0)
                 agent.stop()
             self.assert_equal_to_history(store, data_dir)
+
+
+class Keeper(http.server.ThreadingHTTPServer):
+    """Takes everything over TLS, and remembers the headers."""
+
+    def __init__(self, folder):
+        class Handler(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                self.rfile.read(int(self.headers["Content-Length"]))
+                self.server.seen.append((self.path, dict(self.headers)))
+                self.send_response(204)
+                self.end_headers()
+
+            def log_message(self, *_):
+                pass
+
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.seen = []
+        self.certificate, key = os.path.join(folder, "certificate.pem"), os.path.join(folder, "key.pem")
+        subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes",
+                        "-days", "2", "-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1",
+                        "-keyout", key, "-out", self.certificate], check=True, capture_output=True)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(self.certificate, key)
+        self.socket = context.wrap_socket(self.socket, server_side=True)
+        threading.Thread(target=self.serve_forever, daemon=True).start()
+
+    def handle_error(self, *_):
+        pass  # a client that does not trust us is what a test wants
+
+    def __exit__(self, *arguments):
+        self.shutdown()
+        super().__exit__(*arguments)
+
+
+@unittest.skipUnless(shutil.which("openssl"), "openssl is not installed")
+class OverTls(unittest.TestCase):
+    def test_a_server_must_be_vouched_for_and_secrets_stay_secret(self):
+        with tempfile.TemporaryDirectory(prefix="gpuscope-e2e-") as folder, Keeper(folder) as keeper:
+            token = os.path.join(folder, "token")
+            with open(token, "w", encoding="utf-8") as file:
+                file.write("very-secret\n")
+            url = f"https://127.0.0.1:{keeper.server_port}/write?key=hidden"
+            more = ["--method", "sim", "--interval", "100ms", "--remote-write-url", url,
+                    "--remote-write-token-file", token]
+            env = {"GPUSCOPE_REMOTE_WRITE_HEADERS": "X-Scope-OrgID: gpus-hidden"}
+            data_dir = os.path.join(folder, "data")
+            with harness.Agent(*more, env=env, data_dir=data_dir) as agent:
+                error = harness.wait_for(lambda: state(agent)["error"], "the agent to refuse the server")
+                self.assertIn("cannot reach https://127.0.0.1:", error)
+                self.assertRegex(error, "certificate")
+                log = agent.log
+            self.assertEqual(keeper.seen, [])
+            with harness.Agent(*more, "--remote-write-ca-file", keeper.certificate, env=env,
+                               data_dir=data_dir) as agent:
+                harness.wait_for(lambda: state(agent)["sent_samples"], "samples to be sent")
+                path, headers = keeper.seen[0]
+                self.assertEqual(path, "/write?key=hidden")
+                self.assertEqual(headers["Authorization"], "Bearer very-secret")
+                self.assertEqual(headers["X-Scope-OrgID"], "gpus-hidden")
+                self.assertEqual(headers["Content-Encoding"], "snappy")
+                shown = log + agent.log + agent.get("/health").text + agent.get("/metrics").text
+            for secret in ("very-secret", "hidden"):
+                self.assertNotIn(secret, shown)
 
 
 @unittest.skipUnless(shutil.which(Prometheus.program), "prometheus is not installed")
