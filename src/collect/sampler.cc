@@ -118,8 +118,8 @@ void Sampler::Core::sample(MachineReader& reader) {
     }
     if (source_->lost()) {
       fail({base::ErrorKind::kUnavailable,
-            "cannot read GPUs: the driver went away (unloaded or updated); it is opened again as "
-            "soon as it is back"});
+            "cannot read GPUs: the driver went away (unloaded or updated), or there are other GPUs "
+            "than before; it is opened again as soon as it is back"});
       return;
     }
     const SteadyTime begun = clock_.steady_now();

@@ -35,8 +35,8 @@ class Source {
   // device that is gone is marked kGone. `tick` is the sampler's time stamp.
   virtual void read(std::size_t device, base::WallTime tick, DeviceSample& out) = 0;
 
-  // True once the driver itself went away (unloaded, updated): the sampler then calls open() again,
-  // with growing pauses. Thread-safe.
+  // True once the driver itself went away (unloaded, updated), or has other GPUs than open() told
+  // of: the sampler then calls open() again, with growing pauses. Thread-safe.
   virtual bool lost() const = 0;
 
   // What does not work beside read(), such as a tool that hangs, as long as it does not: why values
