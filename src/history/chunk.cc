@@ -105,6 +105,7 @@ base::Result<Directory> parse_entries(const Front& front, std::string_view bytes
     entry.kind = static_cast<Kind>(kind & kKindMask);
     if (entry.kind == Kind::kAbsent) {
       entry.absence = static_cast<Absence>(in.byte_to(model::kAbsenceCount - 1));
+      if (entry.absence == Absence::kPresent) return damaged("a column lacks its values");
     } else {
       entry.base = in.signed_number();
     }

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "history/block.h"
+#include "history/checksum.h"
 #include "history/chunk.h"
 #include "history/tail.h"
 #include "history/values_codec.h"
@@ -213,6 +214,70 @@ TEST(Chunk, RefusesWhatIsCutOffOrUnknown) {
   const auto refused = parse_directory(newer);
   ASSERT_FALSE(refused);
   EXPECT_EQ(refused.error().message, "cannot read a chunk: its version is not known");
+}
+
+TEST(Checksum, IsTheOneOfRfc3720) {
+  EXPECT_EQ(checksum("123456789"), 0xE3069283U);
+  EXPECT_EQ(checksum(std::string(32, '\0')), 0x8A9136AAU);
+  EXPECT_EQ(checksum("56789", checksum("1234")), 0xE3069283U);
+}
+
+// Of every byte of a chunk: nothing that was not written is ever given.
+TEST(Chunk, TellsEveryDamagedByte) {
+  std::mt19937_64 random(31);
+  ChunkWriter writer;
+  writer.begin(300);
+  std::vector<std::vector<Reading>> columns;
+  for (std::uint32_t i = 0; i < 8; ++i) {
+    OpenColumn open;
+    columns.push_back(i == 7 ? columns[0] : random_readings(random, 300));
+    for (Reading& reading : columns.back()) {
+      if (i % 3 == 0) reading = Reading::of(reading.value + (i == 7 ? 5 : 0));
+      open.append(reading);
+    }
+    ColumnData column;
+    open.decode(column);
+    writer.add({i, 0}, column);
+  }
+  const std::string chunk = writer.finish();
+  std::size_t told = 0;
+  for (std::size_t at = 0; at < chunk.size(); ++at) {
+    std::string damaged = chunk;
+    damaged[at] = static_cast<char>(static_cast<std::uint8_t>(damaged[at]) ^ (1U << (at % 8)));
+    const auto directory = parse_directory(damaged);
+    if (!directory) {
+      ++told;
+      continue;
+    }
+    for (std::uint32_t i = 0; i < 8; ++i) {
+      ColumnData column;
+      if (!decode_column(*directory, directory->entries[i], fetch_from(damaged), column)) {
+        ++told;
+        continue;
+      }
+      ASSERT_EQ(readings_of(column), columns[i]) << "byte " << at;
+    }
+  }
+  EXPECT_GE(told, chunk.size());
+}
+
+TEST(Tail, TellsDamagedRows) {
+  const std::string head = encode_head(BlockHead{.block = 9, .gpus = {4, 2}, .layout = {}});
+  for (std::size_t at = 0; at < head.size(); ++at) {
+    std::string damaged = head;
+    damaged[at] = static_cast<char>(damaged[at] ^ 4);
+    BlockHead read;
+    EXPECT_FALSE(decode_head(damaged, read)) << at;
+  }
+  TailDecoder decoder(BlockHead{.block = 9, .gpus = {4}, .layout = {}});
+  std::string row("\x02\x00\x00", 3);
+  put_checksum(row, checksum(row));
+  decoder.feed(row);
+  EXPECT_TRUE(decoder.next());
+  row[0] = 4;
+  decoder.feed(row);
+  EXPECT_FALSE(decoder.next());
+  EXPECT_TRUE(decoder.failed());
 }
 
 BlockHead test_head() {
