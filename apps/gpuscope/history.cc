@@ -141,7 +141,7 @@ int run(const HistoryCommand& command) {
   const bool written = std::fflush(stdout) == 0 && std::cout.flush();
   if (!done) {
     std::cerr << "gpuscope: " << done.error().message << '\n';
-    return done.error().message.starts_with("cannot go on: stopped") ? kInterrupted : 1;
+    return done.error().message.starts_with(kStopped) ? kInterrupted : 1;
   }
   if (written) return 0;
   std::cerr << "gpuscope: cannot write to standard output\n";

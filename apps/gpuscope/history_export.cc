@@ -74,7 +74,7 @@ Result<void> choose_range(const HistoryCommand& command, const base::Clock& cloc
   const WallTime now = clock.wall_now();
   WallTime first = info->first.value_or(now);
   // Minutes are kept for longer than ticks.
-  if (plan.step >= kMinute && info->first_minute) first = std::min(first, *info->first_minute);
+  if (plan.step >= kMinute) first = std::min(first, info->first_minute.value_or(first));
   const auto end = time_of("to", command.to, now, info->last.value_or(first) + microseconds{1});
   if (!end) return std::unexpected(end.error());
   const auto begin = time_of("from", command.from, now, std::min(first, *end));
@@ -257,7 +257,7 @@ Result<void> export_family(const Plan& plan, const wire::ExportFamily& family,
           if (sample.time != last) wire::append_export_sample(text, family, own, sample);
           last = sample.time;
         }
-        if (text.size() >= kFlush || (any && text.size() > 0)) {
+        if (text.size() >= kFlush || (any && !text.empty())) {
           if (auto written = file.write(text); !written) return written;
           any = true;
           text.clear();

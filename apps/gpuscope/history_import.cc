@@ -283,7 +283,9 @@ Result<void> import_history(const HistoryCommand& command, base::StopSignals& si
     for (const std::string& table : source->tables) {
       if (auto done = import_table(source->connection, table, target, work, outcome); !done) {
         // What has been read is kept, and found again the next time.
-        (void)(*store)->close_block();
+        if (const auto closed = (*store)->close_block(); !closed) {
+          std::cerr << "gpuscope: " << closed.error().message << '\n';
+        }
         return done;
       }
     }

@@ -47,7 +47,7 @@ base::Result<void> Work::step() {
   if (const auto signal = signals_.wait(std::chrono::milliseconds{0});
       signal && *signal != SIGHUP) {
     return base::fail(base::ErrorKind::kUnavailable,
-                      fmt::format("cannot go on: stopped by signal {}", *signal));
+                      fmt::format("{} by signal {}", kStopped, *signal));
   }
   if (!terminal_ || clock_.steady_now() < next_) return {};
   shown_ = true;
@@ -74,7 +74,7 @@ OutputFile::~OutputFile() {
 }
 
 base::Result<void> OutputFile::cannot_write() const {
-  const std::string_view name = path_ == "-" ? "to standard output" : path_;
+  const std::string name = path_ == "-" ? "to standard output" : path_;
   return base::fail(base::error_kind_of_errno(errno),
                     fmt::format("cannot write {}: {}", name, base::errno_text(errno)));
 }

@@ -18,6 +18,9 @@ namespace gpuscope::app {
 // The file that is meant: --db, or gpuscope.db in --data-dir, GPUSCOPE_DATA_DIR or the default.
 base::Result<std::string> history_file(const HistoryCommand& command);
 
+// How the error begins that a signal makes.
+inline constexpr std::string_view kStopped = "cannot go on: stopped";
+
 // Tells on a terminal how far long work has come, and whether somebody wants it to end.
 class Work {
  public:
@@ -27,7 +30,7 @@ class Work {
   Work(const Work&) = delete;
   Work& operator=(const Work&) = delete;
 
-  // One step is done. kUnavailable ("stopped …") once a signal has come.
+  // One step is done. kUnavailable, beginning with kStopped, once a signal has come.
   base::Result<void> step();
 
  private:

@@ -28,7 +28,7 @@ constexpr std::string_view kPrefix = "GPU-";
 
 // The key of the catalogue, then the names elsewhere, none twice.
 const std::vector<std::string_view>& names_of(model::Metric metric) {
-  static const auto kNames = [] {
+  static const auto all = [] {
     std::array<std::vector<std::string_view>, model::kMetricCount> names;
     for (const model::MetricInfo& row : model::metrics()) {
       std::vector<std::string_view>& list = names[static_cast<std::size_t>(row.id)];
@@ -42,7 +42,7 @@ const std::vector<std::string_view>& names_of(model::Metric metric) {
     }
     return names;
   }();
-  return kNames[static_cast<std::size_t>(metric)];
+  return all[static_cast<std::size_t>(metric)];
 }
 
 bool same_gpu(std::string_view left, std::string_view right) {
@@ -237,7 +237,7 @@ std::string key_of(const http::Request& request, bool csv) {
 
 std::optional<model::Metric> metric_of_name(std::string_view name) {
   if (const auto metric = model::find_metric(name)) return metric;
-  static const auto kMetrics = [] {
+  static const auto metrics_by_name = [] {
     std::map<std::string_view, model::Metric> metrics;
     for (const model::MetricInfo& row : model::metrics()) {
       // A name that holds parts of several metrics is of none of them.
@@ -252,8 +252,8 @@ std::optional<model::Metric> metric_of_name(std::string_view name) {
     });
     return metrics;
   }();
-  const auto found = kMetrics.find(name);
-  return found == kMetrics.end() ? std::nullopt : std::optional(found->second);
+  const auto found = metrics_by_name.find(name);
+  return found == metrics_by_name.end() ? std::nullopt : std::optional(found->second);
 }
 
 void HistoryRoutes::start(base::Clock& clock, HistorySetup setup) {

@@ -24,7 +24,7 @@ using testing::HasSubstr;
 using testing::StartsWith;
 using Query = std::vector<std::pair<std::string, std::string>>;
 
-const base::WallTime kNow{std::chrono::seconds{1'795'339'482}};
+constexpr base::WallTime kNow{std::chrono::seconds{1'795'339'482}};
 
 // Two GPUs: one with power and a fan, one with power alone. Every second part of a range has the
 // values 1 to 3 W and the mean 1.8 W.
@@ -286,8 +286,11 @@ TEST(HistoryRoutes, SaysWhyThereIsNone) {
   HistorySetup setup;
   setup.why_none = "cannot look back: --no-history";
   routes.start(clock, std::move(setup));
-  EXPECT_EQ(routes.range({})->status, 503);
-  EXPECT_EQ(*routes.series({})->body, R"({"detail": "cannot look back: --no-history"})");
+  const auto range = routes.range({});
+  const auto series = routes.series({});
+  ASSERT_TRUE(range && series);
+  EXPECT_EQ(range->status, 503);
+  EXPECT_EQ(*series->body, R"({"detail": "cannot look back: --no-history"})");
 }
 
 TEST(MetricOfName, KnowsEveryNameThatMeansOneMetric) {

@@ -11,15 +11,14 @@ namespace {
 
 using testing::HasSubstr;
 
-const std::map<std::string, std::string, std::less<>> kLabels{{"gpu_uuid", "GPU-a"}, {"fan", "1"}};
-
 bool fits(std::string_view text, std::string_view name = "power_watts") {
+  const std::map<std::string, std::string, std::less<>> labels{{"gpu_uuid", "GPU-a"}, {"fan", "1"}};
   const auto selector = SeriesSelector::parse(text);
   EXPECT_TRUE(selector) << selector.error().message;
   return selector && selector->fits_name(name) &&
-         selector->fits_labels([](std::string_view label) -> std::string_view {
-           const auto found = kLabels.find(label);
-           return found == kLabels.end() ? std::string_view() : found->second;
+         selector->fits_labels([&](std::string_view label) -> std::string_view {
+           const auto found = labels.find(label);
+           return found == labels.end() ? std::string_view() : found->second;
          });
 }
 

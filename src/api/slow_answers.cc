@@ -86,7 +86,7 @@ std::optional<http::Response> SlowAnswers::answer(const std::string& key,
     Job& job = *found->second;
     if (job.response && !(is_new && job.collected)) {
       job.collected = true;
-      return *job.response;
+      return job.response;
     }
     if (!job.response) {
       if (request.waited < options_.limit) return std::nullopt;

@@ -23,9 +23,11 @@ bool is_digit(char c) { return c >= '0' && c <= '9'; }
 std::optional<double> take_number(std::string_view& text) {
   std::size_t length = 0;
   while (length < text.size() && (is_digit(text[length]) || text[length] == '.')) ++length;
+  const std::string_view digits = text.substr(0, length);
   double number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + length, number);
-  if (length == 0 || error != std::errc{} || end != text.data() + length) return std::nullopt;
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  const bool whole = error == std::errc{} && end == digits.data() + digits.size();
+  if (length == 0 || !whole) return std::nullopt;
   text.remove_prefix(length);
   return number;
 }

@@ -24,10 +24,10 @@ Json parse(std::string_view text) { return Json::parse(text, nullptr, false); }
 
 // A member, or null where there is none.
 const Json& member(const Json& object, const char* name) {
-  static const Json kNull;
-  if (!object.is_object()) return kNull;
+  static const Json none;
+  if (!object.is_object()) return none;
   const auto found = object.find(name);
-  return found == object.end() ? kNull : *found;
+  return found == object.end() ? none : *found;
 }
 
 std::unexpected<base::Error> no_document(std::string_view what) {

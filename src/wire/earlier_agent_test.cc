@@ -16,7 +16,7 @@ using model::Absence;
 using model::Metric;
 using model::Reading;
 
-const base::WallTime kNow{std::chrono::seconds{1'795'339'482}};
+constexpr base::WallTime kNow{std::chrono::seconds{1'795'339'482}};
 
 // As the earlier agent writes them.
 constexpr std::string_view kList =

@@ -14,7 +14,7 @@ using model::Absence;
 using model::Metric;
 using model::Reading;
 
-const base::WallTime kTime{std::chrono::milliseconds{1'795'339'482'250}};
+constexpr base::WallTime kTime{std::chrono::milliseconds{1'795'339'482'250}};
 
 TEST(HistoryCsv, HasTheColumnsThatScriptsKnow) {
   std::string out;
@@ -64,7 +64,7 @@ TEST(HistoryOpenMetrics, HasTheNamesUnitsAndLabelsOfThePages) {
   EXPECT_EQ(export_families(false).size(), 12U);
   ExportGpu gpu{.uuid = "GPU-a", .simulated = true, .info = {}};
   gpu.info.fact(model::Fact::kName) = model::Text::of("X \"1\"");
-  const auto line = [&](std::string_view name, model::SeriesKey key, std::int64_t value) {
+  const auto line = [&](std::string_view name, const model::SeriesKey& key, std::int64_t value) {
     std::string out;
     const ExportFamily& of = family(families, name);
     append_export_sample(out, of, export_labels(of, gpu, key, {{"job", "g"}}),
