@@ -10,9 +10,12 @@
 #include <string>
 #include <string_view>
 
+#include "base/markup.h"
+
 namespace {
 
 using Json = nlohmann::ordered_json;
+using gpuscope::base::escape_markup;
 
 Json scalar(const YAML::Node& node) {
   const std::string& text = node.Scalar();
@@ -53,32 +56,10 @@ Json convert(const YAML::Node& node) {
   }
 }
 
-std::string escaped(std::string_view text) {
-  std::string out;
-  for (const char c : text) {
-    switch (c) {
-      case '&':
-        out += "&amp;";
-        break;
-      case '<':
-        out += "&lt;";
-        break;
-      case '>':
-        out += "&gt;";
-        break;
-      case '"':
-        out += "&quot;";
-        break;
-      default:
-        out += c;
-    }
-  }
-  return out;
-}
-
 std::string text_of(const Json& object, const char* key) {
   const auto found = object.find(key);
-  return found == object.end() || !found->is_string() ? "" : escaped(found->get<std::string>());
+  return found == object.end() || !found->is_string() ? ""
+                                                      : escape_markup(found->get<std::string>());
 }
 
 // Follows `$ref: '#/a/b'` within the document.
@@ -106,8 +87,9 @@ std::string examples_html(const Json& response) {
   for (const auto& [type, media] : content.items()) {
     if (!media.contains("example")) continue;
     const Json& example = media.at("example");
-    out += "<p class=\"type\">" + escaped(type) + "</p><pre>" +
-           escaped(example.is_string() ? example.get<std::string>() : example.dump(2)) + "</pre>\n";
+    out += "<p class=\"type\">" + escape_markup(type) + "</p><pre>" +
+           escape_markup(example.is_string() ? example.get<std::string>() : example.dump(2)) +
+           "</pre>\n";
   }
   return out;
 }
@@ -117,13 +99,14 @@ std::string operation_html(const Json& root, const std::string& path, std::strin
   for (char& c : method) c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c);
   const std::string id = text_of(operation, "operationId");
   std::string out = "<section id=\"" + id + "\">\n<h2><b>" + method + "</b> <code>" +
-                    escaped(path) + "</code></h2>\n<p>" + text_of(operation, "summary") + "</p>\n";
+                    escape_markup(path) + "</code></h2>\n<p>" + text_of(operation, "summary") +
+                    "</p>\n";
   const std::string description = text_of(operation, "description");
   if (!description.empty()) out += "<p>" + description + "</p>\n";
   out += parameters_html(root, operation);
   for (const auto& [status, reference] : operation.at("responses").items()) {
     const Json response = resolved(root, reference);
-    out += "<h3>" + escaped(status) + " " + text_of(response, "description") + "</h3>\n";
+    out += "<h3>" + escape_markup(status) + " " + text_of(response, "description") + "</h3>\n";
     out += examples_html(response);
   }
   return out + "</section>\n";
@@ -163,7 +146,7 @@ std::string html(const Json& root) {
   for (const auto& [path, methods] : root.at("paths").items()) {
     for (const auto& [method, operation] : methods.items()) {
       contents += "<li><a href=\"#" + text_of(operation, "operationId") + "\"><code>" +
-                  escaped(path) + "</code></a> " + text_of(operation, "summary") + "</li>\n";
+                  escape_markup(path) + "</code></a> " + text_of(operation, "summary") + "</li>\n";
       sections += operation_html(root, path, method, operation);
     }
   }

@@ -7,6 +7,8 @@
 #include <ctime>
 #include <utility>
 
+#include "base/markup.h"
+
 namespace gpuscope::tools {
 namespace {
 
@@ -26,7 +28,7 @@ class Xml {
     line("</" + name + ">");
   }
   void leaf(const std::string& name, const std::string& text) {
-    line("<" + name + ">" + escaped(text) + "</" + name + ">");
+    line("<" + name + ">" + base::escape_markup(text) + "</" + name + ">");
   }
   void line(const std::string& text) {
     text_.append(depth_, '\t');
@@ -35,26 +37,6 @@ class Xml {
   std::string take() { return std::move(text_); }
 
  private:
-  static std::string escaped(const std::string& text) {
-    std::string out;
-    for (const char c : text) {
-      switch (c) {
-        case '&':
-          out += "&amp;";
-          break;
-        case '<':
-          out += "&lt;";
-          break;
-        case '>':
-          out += "&gt;";
-          break;
-        default:
-          out += c;
-      }
-    }
-    return out;
-  }
-
   std::string text_;
   std::size_t depth_ = 0;
 };
