@@ -152,10 +152,10 @@ int serve(const AgentCommand& command, const config::AgentSettings& settings,
       settings.http, [&routes](const http::Request& request) { return routes.handle(request); });
   if (!server) return refuse(server.error());
   metrics.http_counters = [&server] { return (*server)->counters(); };
-  if (*history) metrics.parts.push_back([&](auto& parts) { add_metrics(**history, parts); });
+  if (*history) metrics.parts.emplace_back([&](auto& parts) { add_metrics(**history, parts); });
   auto sender = start_remote_write(settings, metrics.options, (*server)->port(), clock);
   if (!sender) return refuse(sender.error());
-  if (*sender) metrics.parts.push_back([&](auto& parts) { add_metrics(**sender, parts); });
+  if (*sender) metrics.parts.emplace_back([&](auto& parts) { add_metrics(**sender, parts); });
   routes.configure_metrics(std::move(metrics));
   routes.configure_health([&] {
     return wire::AgentHealth{.settings = reload.health(),

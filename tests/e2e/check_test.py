@@ -20,8 +20,8 @@ class CheckConfig(unittest.TestCase):
                                     "data_dir: /var/lib/gpuscope\nlog_level: warning\n"
                                     "sim: {gpus: 8, seed: 7, scenario: training}\n"),
                          (0, "FILE: ok\n"
-                             "FILE: a running agent takes at once: log_level\n"
-                             "FILE: a running agent takes when it is started again: method, listen, interval, "
+                             "FILE: a running agent takes at once: interval, log_level\n"
+                             "FILE: a running agent takes when it is started again: method, listen, "
                              "data_dir, sim.gpus, sim.seed, sim.scenario\n"))
         self.assertEqual(self.check(""), (0, "FILE: ok\n"))
 
