@@ -28,8 +28,8 @@ base::Result<std::unique_ptr<prom::RemoteWriter>> start_remote_write(
   const std::pair<const char*, std::string> ours[] = {
       {"instance", fmt::format("{}:{}", metrics.hostname, port)}, {"job", "gpuscope"}};
   for (const auto& [name, value] : ours) {
-    const bool given = std::ranges::any_of(
-        options.labels, [&](const auto& label) { return label.first == name; });
+    const bool given =
+        std::ranges::any_of(options.labels, [&](const auto& label) { return label.first == name; });
     if (!given) options.labels.emplace_back(name, value);
   }
   std::ranges::sort(options.labels);
