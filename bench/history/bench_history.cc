@@ -195,6 +195,7 @@ Timing time_query(const std::string& path, const std::function<void(const Histor
   }
   const HistoryReader reader(path, nullptr);
   std::vector<double> warm;
+  warm.reserve(20);
   for (int i = 0; i < 20; ++i) warm.push_back(once(reader));
   std::ranges::sort(cold);
   std::ranges::sort(warm);
@@ -398,6 +399,7 @@ int run(int days) {
 // Each family with its samples, by GPU, as promtool and VictoriaMetrics read them.
 int print_openmetrics(int hours) {
   std::vector<StreamTick> ticks;
+  ticks.reserve(static_cast<std::size_t>(3600 * hours));
   Stream stream;
   for (int i = 0; i < 3600 * hours; ++i) ticks.push_back(stream.next());
   std::string text;

@@ -5,8 +5,6 @@
 
 namespace gpuscope::bench {
 
-using model::Metric;
-
 namespace {
 
 constexpr std::int64_t kMebibyte = 1 << 20;
@@ -59,47 +57,6 @@ enum Column : std::uint8_t {
 };
 
 }  // namespace
-
-const std::array<Metric, kMetrics> kStreamMetrics{Metric::kGpuUtilization,
-                                                  Metric::kMemoryUtilization,
-                                                  Metric::kEncoderUtilization,
-                                                  Metric::kDecoderUtilization,
-                                                  Metric::kJpegUtilization,
-                                                  Metric::kOfaUtilization,
-                                                  Metric::kMemoryTotal,
-                                                  Metric::kMemoryUsed,
-                                                  Metric::kMemoryFree,
-                                                  Metric::kMemoryReserved,
-                                                  Metric::kBar1Used,
-                                                  Metric::kPowerAverage,
-                                                  Metric::kPower,
-                                                  Metric::kPowerLimit,
-                                                  Metric::kEnergy,
-                                                  Metric::kTemperature,
-                                                  Metric::kMemoryTemperature,
-                                                  Metric::kTemperatureMargin,
-                                                  Metric::kFanSpeedPercent,
-                                                  Metric::kSmClock,
-                                                  Metric::kMemoryClock,
-                                                  Metric::kGraphicsClock,
-                                                  Metric::kVideoClock,
-                                                  Metric::kPerformanceState,
-                                                  Metric::kClockEventSwPowerCap,
-                                                  Metric::kPcieTx,
-                                                  Metric::kPcieRx,
-                                                  Metric::kPcieGeneration,
-                                                  Metric::kPcieWidth,
-                                                  Metric::kPcieReplays,
-                                                  Metric::kNvlinkTx,
-                                                  Metric::kNvlinkRx,
-                                                  Metric::kNvlinkActiveLinks,
-                                                  Metric::kEccCorrectedVolatile,
-                                                  Metric::kEccUncorrectedVolatile,
-                                                  Metric::kRemappedRowsCorrectable,
-                                                  Metric::kRemappedRowsUncorrectable,
-                                                  Metric::kXidLast,
-                                                  Metric::kViolationPowerSeconds,
-                                                  Metric::kComputeProcesses};
 
 Stream::Stream() {
   for (Card& card : cards_) {

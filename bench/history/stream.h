@@ -15,7 +15,47 @@ inline constexpr std::size_t kGpus = 8;
 inline constexpr std::size_t kMetrics = 40;
 
 // The metrics of the catalogue that the stream gives, in the order of its columns.
-extern const std::array<model::Metric, kMetrics> kStreamMetrics;
+inline constexpr std::array<model::Metric, kMetrics> kStreamMetrics{
+    model::Metric::kGpuUtilization,
+    model::Metric::kMemoryUtilization,
+    model::Metric::kEncoderUtilization,
+    model::Metric::kDecoderUtilization,
+    model::Metric::kJpegUtilization,
+    model::Metric::kOfaUtilization,
+    model::Metric::kMemoryTotal,
+    model::Metric::kMemoryUsed,
+    model::Metric::kMemoryFree,
+    model::Metric::kMemoryReserved,
+    model::Metric::kBar1Used,
+    model::Metric::kPowerAverage,
+    model::Metric::kPower,
+    model::Metric::kPowerLimit,
+    model::Metric::kEnergy,
+    model::Metric::kTemperature,
+    model::Metric::kMemoryTemperature,
+    model::Metric::kTemperatureMargin,
+    model::Metric::kFanSpeedPercent,
+    model::Metric::kSmClock,
+    model::Metric::kMemoryClock,
+    model::Metric::kGraphicsClock,
+    model::Metric::kVideoClock,
+    model::Metric::kPerformanceState,
+    model::Metric::kClockEventSwPowerCap,
+    model::Metric::kPcieTx,
+    model::Metric::kPcieRx,
+    model::Metric::kPcieGeneration,
+    model::Metric::kPcieWidth,
+    model::Metric::kPcieReplays,
+    model::Metric::kNvlinkTx,
+    model::Metric::kNvlinkRx,
+    model::Metric::kNvlinkActiveLinks,
+    model::Metric::kEccCorrectedVolatile,
+    model::Metric::kEccUncorrectedVolatile,
+    model::Metric::kRemappedRowsCorrectable,
+    model::Metric::kRemappedRowsUncorrectable,
+    model::Metric::kXidLast,
+    model::Metric::kViolationPowerSeconds,
+    model::Metric::kComputeProcesses};
 
 struct StreamTick {
   std::int64_t time = 0;  // µs since 1970, about a second after the one before

@@ -156,7 +156,7 @@ TEST_F(ReaderTest, SeesAnotherProcessesTicksAsTheyAreCommitted) {
   const HistoryReader reader(options_.path, nullptr);
   std::size_t most = 0;
   for (int round = 0; round < 10; ++round) {  // over the end of the hour
-    append_ticks(kHour - seconds{31} + 8 * round * seconds{1}, 8);
+    append_ticks(kHour - seconds{31} + round * seconds{8}, 8);
     ASSERT_TRUE(store().commit());
     const auto found = reader.samples(key, kAlways);
     ASSERT_TRUE(found);

@@ -20,6 +20,7 @@ constexpr std::int64_t kDay = 86'400;
 
 Result<void> Store::drop_old_rollups(std::int64_t before) {
   std::vector<std::uint32_t> gpus;
+  gpus.reserve(known_.size());
   for (const auto& [uuid, known] : known_) gpus.push_back(known.id);
   return rollup_tables_.drop_before(before, gpus);
 }

@@ -63,6 +63,8 @@ const StoredMetric* find_key(const std::vector<StoredMetric>& metrics, std::stri
   return at == metrics.end() ? nullptr : &*at;
 }
 
+constexpr std::string_view kCsvView = "csv_minutes";
+
 // As names of tables have it.
 std::string_view short_name(Entity entity) {
   switch (entity) {
@@ -85,9 +87,9 @@ std::vector<StoredMetric> of_entity(Entity entity, const std::vector<StoredMetri
   return some;
 }
 
-std::string gpu_view(std::int64_t id, std::string_view uuid,
-                     const std::vector<StoredMetric>& metrics) {
-  std::string sql = fmt::format("CREATE VIEW {} AS SELECT {} AS timestamp", quoted(uuid),
+// The columns of the views of single GPUs, of all of them: these change with the metrics.
+std::string csv_view(const std::vector<StoredMetric>& metrics) {
+  std::string sql = fmt::format("CREATE VIEW {} AS SELECT gpu, {} AS timestamp", kCsvView,
                                 time_text("rollup_minute"));
   for (const CsvColumn& column : kCsvColumns) {
     const StoredMetric* metric = find_key(metrics, column.metric);
@@ -107,9 +109,17 @@ std::string gpu_view(std::int64_t id, std::string_view uuid,
   sql += fmt::format(
       ", CASE {} WHEN 0 THEN 'healthy' WHEN 1 THEN 'caution' WHEN 2 THEN 'warning'"
       " WHEN 3 THEN 'critical' ELSE 'unknown' END AS health_status, {} AS health_status_numeric"
-      " FROM rollup_minute WHERE gpu = {}",
-      health, health, id);
+      " FROM rollup_minute",
+      health, health);
   return sql;
+}
+
+// One GPU's, which stays as it is.
+std::string gpu_view(std::int64_t id, std::string_view uuid) {
+  std::string sql = fmt::format("CREATE VIEW IF NOT EXISTS {} AS SELECT timestamp", quoted(uuid));
+  for (const CsvColumn& column : kCsvColumns) sql += fmt::format(", {}", column.name);
+  return sql +
+         fmt::format(", health_status, health_status_numeric FROM {} WHERE gpu = {}", kCsvView, id);
 }
 
 // "minutes", "link_hours", …
@@ -278,7 +288,8 @@ std::string rollup_table_sql(Entity entity, Resolution resolution,
 base::Result<void> drop_views(Connection& connection) {
   std::string sql;
   auto views = connection.prepare(
-      "SELECT name FROM sqlite_master WHERE type = 'view' AND name <> 'gpu_info'");
+      "SELECT name FROM sqlite_master WHERE type = 'view' AND name <> 'gpu_info'"
+      " AND name NOT LIKE 'GPU-%'");
   if (!views) return std::unexpected(std::move(views.error()));
   for (;;) {
     const auto row = views->step();
@@ -297,6 +308,7 @@ base::Result<void> make_views(Connection& connection, const std::vector<StoredMe
       sql += rollup_view(entity, resolution, metrics) + ";\n";
     }
   }
+  sql += csv_view(metrics) + ";\n";
   // Only names that no table of ours can have.
   auto gpus = connection.prepare("SELECT id, uuid FROM gpu WHERE uuid LIKE 'GPU-%'");
   if (!gpus) return std::unexpected(std::move(gpus.error()));
@@ -304,7 +316,7 @@ base::Result<void> make_views(Connection& connection, const std::vector<StoredMe
     const auto row = gpus->step();
     if (!row) return std::unexpected(row.error());
     if (!*row) break;
-    sql += gpu_view(gpus->number(0), gpus->text(1), metrics) + ";\n";
+    sql += gpu_view(gpus->number(0), gpus->text(1)) + ";\n";
   }
   gpus->reset();
   return connection.execute(sql);

@@ -60,6 +60,7 @@ std::string rollup_table_sql(model::Entity entity, Resolution resolution,
 
 // Makes the views again, by the metrics that have rollup columns and the GPUs that are known.
 base::Result<void> make_views(Connection& connection, const std::vector<StoredMetric>& metrics);
+// Those that depend on the metrics, and not on the GPUs: of these there may be thousands.
 base::Result<void> drop_views(Connection& connection);
 
 }  // namespace gpuscope::history

@@ -427,6 +427,6 @@ sqlite3_module make_module() {
 extern "C" __attribute__((visibility("default"))) int sqlite3_extension_init(
     sqlite3* database, char**, const sqlite3_api_routines* api) {
   SQLITE_EXTENSION_INIT2(api);
-  static const sqlite3_module kModule = gpuscope::history::make_module();
-  return sqlite3_create_module_v2(database, "ticks", &kModule, nullptr, nullptr);
+  static const sqlite3_module module = gpuscope::history::make_module();
+  return sqlite3_create_module_v2(database, "ticks", &module, nullptr, nullptr);
 }
