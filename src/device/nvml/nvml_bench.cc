@@ -20,7 +20,7 @@ using std::chrono::microseconds;
 using std::chrono::seconds;
 
 FakeNvml& renew() {
-  return reinterpret_cast<FakeNvmlFunction>(dlsym(dlopen(FAKE_NVML, RTLD_NOW), kFakeNvmlFunction))(
+  return *reinterpret_cast<FakeNvmlFunction>(dlsym(dlopen(FAKE_NVML, RTLD_NOW), kFakeNvmlFunction))(
       true);
 }
 

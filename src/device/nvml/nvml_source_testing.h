@@ -23,7 +23,7 @@ inline constexpr base::WallTime kStart{std::chrono::seconds{1'780'000'000}};
 inline FakeNvml& renew(const char* library) {
   void* handle = dlopen(library, RTLD_NOW);
   EXPECT_NE(handle, nullptr) << dlerror();
-  return reinterpret_cast<FakeNvmlFunction>(dlsym(handle, kFakeNvmlFunction))(true);
+  return *reinterpret_cast<FakeNvmlFunction>(dlsym(handle, kFakeNvmlFunction))(true);
 }
 
 // What whoever collects counts and works out.

@@ -68,10 +68,10 @@ nvmlReturn_t give_list(nvmlReturn_t code, const std::vector<nvmlProcessInfo_t>& 
 
 extern "C" {
 
-FakeNvml& gpuscope_fake_nvml(bool renew);
-FakeNvml& gpuscope_fake_nvml(bool renew) {
+FakeNvml* gpuscope_fake_nvml(bool renew);
+FakeNvml* gpuscope_fake_nvml(bool renew) {
   if (renew || fake == nullptr) fake = std::make_unique<FakeNvml>();
-  return *fake;
+  return fake.get();
 }
 
 #define SYSTEM_TEXT(name, text)                          \

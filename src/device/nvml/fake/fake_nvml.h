@@ -94,7 +94,7 @@ struct FakeNvml {
 };
 
 // The library exports it by this name; a fresh one after each call with `renew`.
-using FakeNvmlFunction = FakeNvml& (*)(bool renew);
+using FakeNvmlFunction = FakeNvml* (*)(bool renew);
 inline constexpr const char* kFakeNvmlFunction = "gpuscope_fake_nvml";
 
 }  // namespace gpuscope::device::nvml
