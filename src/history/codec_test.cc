@@ -294,7 +294,7 @@ BlockHead test_head() {
 void change_some(std::mt19937_64& random, std::span<Reading> row) {
   for (Reading& reading : row) {
     if (random() % 10 != 0) continue;
-    const auto why = static_cast<Absence>(random() % (2 * model::kAbsenceCount));
+    const auto why = static_cast<Absence>(random() % (std::size_t{2} * model::kAbsenceCount));
     reading = why > Absence::kNotYet || why == Absence::kPresent
                   ? Reading::of(static_cast<std::int64_t>(random() >> (random() % 64)))
                   : Reading::none(why);
