@@ -17,19 +17,6 @@ using model::Metric;
 using std::chrono::seconds;
 using testing::HasSubstr;
 
-// The sanitizer that this test is built with, which the shell has to have as well. Thread
-// sanitizers cannot be loaded that late.
-std::string sanitizer() {
-  std::ifstream maps("/proc/self/maps");
-  for (std::string line; std::getline(maps, line);) {
-    const auto path = line.find('/');
-    if (path != std::string::npos && line.find("libasan.so") != std::string::npos) {
-      return line.substr(path);
-    }
-  }
-  return "";
-}
-
 class TicksExtension : public StoreFixture {
  protected:
   void SetUp() override {
@@ -42,7 +29,8 @@ class TicksExtension : public StoreFixture {
   std::string shell(const std::string& sql) {
     const std::string script = folder_ / "script";
     std::ofstream(script) << ".load " GPUSCOPE_HISTORY_EXTENSION "\n" << sql << "\n";
-    const std::string command = "LD_PRELOAD='" + sanitizer() +
+    // The shell needs the sanitizer that its extension is built with.
+    const std::string command = "LD_PRELOAD='" GPUSCOPE_SANITIZER_RUNTIME
                                 "' ASAN_OPTIONS=detect_leaks=0 sqlite3 -batch -readonly '" +
                                 options_.path + "' <'" + script + "' 2>&1";
     const std::unique_ptr<FILE, int (*)(FILE*)> pipe(popen(command.c_str(), "r"), &pclose);

@@ -305,7 +305,7 @@ void FieldBatch::meter(Meter& meter, const nvmlFieldValue_t& answer, Slot& slot,
   if (meter.bytes >= 0 && total.value >= meter.bytes && elapsed > 0) {
     const double per_second = static_cast<double>(total.value - meter.bytes) * 1e6;
     rate = Reading::of(static_cast<std::int64_t>(per_second / static_cast<double>(elapsed)));
-  } else if (total.value < meter.bytes) {
+  } else if (total.value < meter.bytes || !rate.present()) {
     rate = Reading::none(Absence::kNotYet);
   }
   meter = {total.value, micros};
