@@ -238,9 +238,8 @@ void append_health_document(std::string& out, std::string_view status, std::stri
                  [&](const RecordingHealth& recording) { write_recording(json, recording); });
   write_optional(json, "history", agent.history,
                  [&](const HistoryHealth& history) { write_history(json, history); });
-  write_optional(json, "remote_write", agent.remote_write, [&](const RemoteWriteHealth& remote) {
-    write_remote_write(json, remote);
-  });
+  write_optional(json, "remote_write", agent.remote_write,
+                 [&](const RemoteWriteHealth& remote) { write_remote_write(json, remote); });
   json.end_object();
 }
 
