@@ -22,7 +22,6 @@ namespace gpuscope::history {
 namespace {
 
 using model::Metric;
-using model::Reading;
 using model::SeriesKey;
 using model::SeriesSample;
 using std::chrono::seconds;

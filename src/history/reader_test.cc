@@ -111,7 +111,8 @@ std::shared_ptr<model::Snapshot> tick_with_parts(const std::shared_ptr<model::In
   device.links[1][model::column(Metric::kLinkTx)] = Reading::of(std::int64_t{1'000'000} * second);
   device.mig_instances.resize(1);
   device.mig_instances[0].gpu_instance_id = 3;
-  device.mig_instances[0].row[model::column(Metric::kMigMemoryUsed)] = Reading::of(7 * second);
+  device.mig_instances[0].row[model::column(Metric::kMigMemoryUsed)] =
+      Reading::of(std::int64_t{7} * second);
   return tick;
 }
 

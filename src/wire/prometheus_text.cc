@@ -55,7 +55,7 @@ void PrometheusText::append(const model::Snapshot& snapshot, std::string_view la
   if (same && last.size() == length_) {
     const std::size_t room = last.size() + numbers_.size() * kNumberRoom;
     out.resize_and_overwrite(begin + room, [&](char* data, std::size_t) {
-      const char* end = write_changes(snapshot, last.data(), data + begin);
+      const char* end = write_changes(snapshot, last, data + begin);
       return end == nullptr ? begin : static_cast<std::size_t>(end - data);
     });
   }
@@ -150,14 +150,15 @@ void PrometheusText::write_lines(const model::Snapshot& snapshot, std::string& o
 }
 
 // Null where a line comes or goes.
-char* PrometheusText::write_changes(const model::Snapshot& snapshot, const char* last, char* out) {
-  Run run{.last = last, .from = last, .out = out};
+char* PrometheusText::write_changes(const model::Snapshot& snapshot, std::string_view last,
+                                    char* out) {
+  Run run{.last = last.begin(), .from = last.begin(), .out = out};
   Number* number = numbers_.data();
   for (const FamilyText& family : texts_) {
     if (!write_family(family, snapshot.devices.data(), number, run)) return nullptr;
     number += healths_.size();
   }
-  run.copy_to(last + length_);
+  run.copy_to(run.last + length_);
   return run.out;
 }
 

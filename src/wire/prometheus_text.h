@@ -55,7 +55,7 @@ class PrometheusText {
   void describe_gpus(const model::Snapshot& snapshot);
   std::string labels_of(std::size_t gpu) const;
   void write_lines(const model::Snapshot& snapshot, std::string& out);
-  char* write_changes(const model::Snapshot& snapshot, const char* last, char* out);
+  char* write_changes(const model::Snapshot& snapshot, std::string_view last, char* out);
   bool write_family(const FamilyText& family, const model::DeviceSample* devices, Number* number,
                     Run& run);
 
