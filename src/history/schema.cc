@@ -28,6 +28,10 @@ CREATE VIEW gpu_info AS
   SELECT uuid, name, serial, vbios, driver, minor, pciegen, pciewidth, plimit FROM gpu;
 )";
 
+constexpr std::string_view kStateTable =
+    "CREATE TABLE IF NOT EXISTS state(kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,"
+    " PRIMARY KEY(kind, key))";
+
 std::string time_text(std::string_view table) {
   return fmt::format("strftime('%Y-%m-%dT%H:%M:%S.000000+00:00', {}.time, 'unixepoch')", table);
 }
@@ -183,6 +187,9 @@ base::Result<FileState> check_file(Connection& connection) {
 base::Result<void> create_schema(Connection& connection) {
   auto transaction = Transaction::begin(connection);
   if (!transaction) return std::unexpected(std::move(transaction.error()));
+  const auto state = check_file(connection);  // another may have been faster
+  if (!state) return std::unexpected(state.error());
+  if (*state == FileState::kOurs) return {};
   std::string tables(kTables);
   for (const Entity entity : kKeptEntities) {
     for (const Resolution resolution : kResolutions) {
@@ -194,6 +201,22 @@ base::Result<void> create_schema(Connection& connection) {
                                        kApplicationId, kSchemaVersion);
   if (auto done = connection.execute(mark); !done) return done;
   return transaction->commit();
+}
+
+base::Result<void> prepare_file(Connection& connection) {
+  const auto state = check_file(connection);
+  if (!state) return std::unexpected(state.error());
+  if (*state == FileState::kNew) {
+    if (auto done = connection.execute("PRAGMA auto_vacuum=INCREMENTAL"); !done) return done;
+  }
+  const std::string settings =
+      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA journal_size_limit=8388608";
+  if (auto done = connection.execute(settings); !done) return done;
+  if (*state == FileState::kNew) {
+    if (auto done = create_schema(connection); !done) return done;
+  }
+  // Files of earlier versions have none.
+  return connection.execute(std::string(kStateTable));
 }
 
 const StoredMetric* MetricTable::find(std::uint32_t id) const {

@@ -25,6 +25,10 @@ base::Result<FileState> check_file(Connection& connection);
 // Makes the tables of a new file.
 base::Result<void> create_schema(Connection& connection);
 
+// A file that can be written: how its journal is kept, and the tables that it lacks. Whoever comes
+// first, the history or the states, does it; an error says why it is nobody's.
+base::Result<void> prepare_file(Connection& connection);
+
 // One row of the table of metrics.
 struct StoredMetric {
   std::uint32_t id = 0;

@@ -77,17 +77,7 @@ Result<std::unique_ptr<Store>> Store::open(const StoreOptions& options,
 }
 
 Result<void> Store::load() {
-  const auto state = check_file(connection_);
-  if (!state) return std::unexpected(state.error());
-  if (*state == FileState::kNew) {
-    if (auto done = connection_.execute("PRAGMA auto_vacuum=INCREMENTAL"); !done) return done;
-  }
-  const std::string settings =
-      "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA journal_size_limit=8388608";
-  if (auto done = connection_.execute(settings); !done) return done;
-  if (*state == FileState::kNew) {
-    if (auto done = create_schema(connection_); !done) return done;
-  }
+  if (auto done = prepare_file(connection_); !done) return done;
   auto metrics = load_metrics(connection_);
   if (!metrics) return std::unexpected(std::move(metrics.error()));
   metrics_ = std::move(*metrics);
