@@ -2,26 +2,16 @@
 // alert/ makes both, notify/ delivers the messages, wire/ and api/ show them.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
 #include "base/clock.h"
+#include "model/labels.h"
 
 namespace gpuscope::model {
-
-// Names and values: sorted by name, each name once, no empty value.
-using LabelSet = std::vector<std::pair<std::string, std::string>>;
-
-// The value of a label; empty where it is not there, which means the same.
-inline std::string_view label_value(const LabelSet& labels, std::string_view name) {
-  const auto at = std::ranges::find(labels, name, &LabelSet::value_type::first);
-  return at == labels.end() ? std::string_view() : std::string_view(at->second);
-}
 
 enum class AlertState : std::uint8_t {
   kPending,   // its condition holds, for less long than its rule asks
@@ -37,8 +27,8 @@ constexpr std::string_view alert_state_name(AlertState state) {
 
 // One alert. Within one agent its labels say which.
 struct AlertStatus {
-  LabelSet labels;       // "alertname", "severity" and "service" among them
-  LabelSet annotations;  // "summary", "description", "runbook_url": texts for people, UTF-8
+  Labels labels;       // "alertname", "severity" and "service" among them
+  Labels annotations;  // "summary", "description", "runbook_url": texts for people, UTF-8
   AlertState state = AlertState::kPending;
   base::WallTime active_since{};              // when its condition began to hold
   std::optional<base::WallTime> fired_at;     // none while it is pending
@@ -58,7 +48,7 @@ struct AlertNotification {
   // Of the group, the same for as long as the rules stay as they are: where answers belong together
   // (a mail's thread, a webhook's groupKey).
   std::string group_key;
-  LabelSet group_labels;  // what the group's alerts have in common: alertname, gpu_name
+  Labels group_labels;    // what the group's alerts have in common: alertname, gpu_name
   std::string receiver;   // who is to be told: "info", "warning", "critical" or "emergency"
   base::WallTime time{};  // when it was decided
   // Firing ones first, then those that resolved since the last message; each by time, then labels.
