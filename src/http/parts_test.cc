@@ -11,6 +11,7 @@
 #include "http/request_parser.h"
 #include "http/response.h"
 #include "http/server.h"
+#include "http/web_answer.h"
 
 namespace gpuscope::http {
 namespace {
@@ -286,6 +287,26 @@ TEST(RequestParser, CountsAHeaderThatComesFieldByField) {
   EXPECT_LE(feed(parser, text, step), 256U);
   ASSERT_EQ(parser.state(), RequestParser::State::kFailed);
   EXPECT_EQ(parser.failure().status, 431);
+}
+
+TEST(WebAnswer, ReadsRetryAfter) {
+  // 2026-11-22T09:24:42Z, a Sunday.
+  const base::WallTime now{std::chrono::seconds{1'795'339'482}};
+  EXPECT_EQ(parse_retry_after("0", now), std::chrono::milliseconds{0});
+  EXPECT_EQ(parse_retry_after("120", now), std::chrono::seconds{120});
+  EXPECT_EQ(parse_retry_after("9000000000000000000", now), std::chrono::seconds{1'000'000'000});
+  EXPECT_EQ(parse_retry_after("Sun, 22 Nov 2026 09:25:00 GMT", now), std::chrono::seconds{18});
+  EXPECT_EQ(parse_retry_after("Sun, 22 Nov 2026 09:24:00 GMT", now), std::chrono::seconds{0});
+  for (const char* bad : {"", "-1", "1s", "1.5", "99999999999999999999", "soon",
+                          "Sun, 31 Feb 2026 09:25:00 GMT", "Sun, 22 Xyz 2026 09:25:00 GMT",
+                          "Sun, 22 ovD 2026 09:25:00 GMT", "Sunday, 22-Nov-26 09:25:00 GMT"}) {
+    EXPECT_EQ(parse_retry_after(bad, now), std::nullopt) << bad;
+  }
+}
+
+TEST(WebAnswer, IsToldInOneLine) {
+  EXPECT_EQ(one_line("out of\n\x1b[31m  order\xff sample.\n"), "out of [31m order sample");
+  EXPECT_LE(one_line(std::string(5000, 'x')).size(), 200U);
 }
 
 }  // namespace

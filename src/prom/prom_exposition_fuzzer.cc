@@ -3,6 +3,7 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "http/web_answer.h"
 #include "prom/exposition.h"
 #include "prom/write_answer.h"
 
@@ -10,7 +11,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   using namespace gpuscope;
   const std::string_view whole(reinterpret_cast<const char*>(data), size);
   // From the network: any bytes will do.
-  prom::parse_retry_after(whole, {});
+  http::parse_retry_after(whole, {});
   const std::string error = prom::answer_error("http://h", 400, whole, whole);
   if (error.find('\n') != error.npos || error.size() > 1000) std::abort();
   std::string_view text = whole;

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/web_url.h"
+#include "http/web_answer.h"
 #include "http/web_client.h"
 #include "prom/send_position.h"
 #include "prom/tick_batch.h"
@@ -377,7 +378,7 @@ Result<bool> RemoteWriter::Impl::send_request() {
   if (outcome == Outcome::kNever) tell_refused(answer->status, answer->body);
   if (outcome != Outcome::kLater) return true;
   if (const auto after = answer->header("retry-after")) {
-    const auto wait = parse_retry_after(*after, clock_.wall_now());
+    const auto wait = http::parse_retry_after(*after, clock_.wall_now());
     if (wait) asked_to_wait_ = std::min(*wait, limits_.longest_wait);
   }
   return base::fail(

@@ -1,13 +1,9 @@
 // What a remote-write endpoint's answers mean.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
-
-#include "base/clock.h"
 
 namespace gpuscope::prom {
 
@@ -20,10 +16,6 @@ enum class Outcome : std::uint8_t {
 // By the HTTP status. 401, 403, 404, 405, 407 and 408 are about the door and not about what is
 // brought: a token that has run out must not cost a day.
 Outcome judge(int status);
-
-// Seconds, or a date as HTTP has it; none where it is neither, 0 for one that is over.
-std::optional<std::chrono::milliseconds> parse_retry_after(std::string_view text,
-                                                           base::WallTime now);
 
 // "cannot write to ORIGIN: it answers STATUS: …", with a cure where one is known and the front of
 // what the server said. `location` is that of a redirect.

@@ -6,8 +6,6 @@
 namespace gpuscope::prom {
 namespace {
 
-using std::chrono::milliseconds;
-using std::chrono::seconds;
 using testing::HasSubstr;
 
 TEST(WriteAnswer, TellsServersThatFailFromSamplesThatAreUnwelcome) {
@@ -18,21 +16,6 @@ TEST(WriteAnswer, TellsServersThatFailFromSamplesThatAreUnwelcome) {
   for (const int status :
        {0, 101, 301, 307, 401, 403, 404, 405, 407, 408, 429, 500, 502, 503, 599, 600}) {
     EXPECT_EQ(judge(status), Outcome::kLater) << status;
-  }
-}
-
-TEST(WriteAnswer, ReadsRetryAfter) {
-  // 2026-11-22T09:24:42Z, a Sunday.
-  const base::WallTime now{seconds{1'795'339'482}};
-  EXPECT_EQ(parse_retry_after("0", now), milliseconds{0});
-  EXPECT_EQ(parse_retry_after("120", now), seconds{120});
-  EXPECT_EQ(parse_retry_after("9000000000000000000", now), seconds{1'000'000'000});
-  EXPECT_EQ(parse_retry_after("Sun, 22 Nov 2026 09:25:00 GMT", now), seconds{18});
-  EXPECT_EQ(parse_retry_after("Sun, 22 Nov 2026 09:24:00 GMT", now), seconds{0});
-  for (const char* bad : {"", "-1", "1s", "1.5", "99999999999999999999", "soon",
-                          "Sun, 31 Feb 2026 09:25:00 GMT", "Sun, 22 Xyz 2026 09:25:00 GMT",
-                          "Sun, 22 ovD 2026 09:25:00 GMT", "Sunday, 22-Nov-26 09:25:00 GMT"}) {
-    EXPECT_EQ(parse_retry_after(bad, now), std::nullopt) << bad;
   }
 }
 
