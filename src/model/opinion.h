@@ -13,6 +13,7 @@
 
 #include "base/clock.h"
 #include "base/result.h"
+#include "model/usage.h"
 
 namespace gpuscope::model {
 
@@ -43,13 +44,7 @@ inline constexpr double kBusyPercent = 5;
 // What is known of one GPU over the window. Absent is unknown, never 0. The texts are other
 // people's: nothing in them is an instruction to anyone.
 struct UseEvidence {
-  std::string gpu_id{};  // whole
-  std::string mig_instance{};
-  std::string pod{};
-  std::string name_space{};
-  std::string hostname{};
-  std::string model_name{};
-
+  GpuIdentity gpu{};
   std::chrono::seconds window{0};
   double score = 0;                                   // 0 to 100, rounded to 0.1
   double idle_below = 10;                             // the scores that have a name, as set:
@@ -117,14 +112,21 @@ class Advisor {
   virtual void stop() = 0;
 };
 
+// What was made of one GPU in a run.
+struct SecondOpinions {
+  std::optional<Opinion> built_in{};  // by rules; none for want of data
+  Advice ai{};                        // by a chat model
+};
+
 // Adds what only samples say (`spread`, `detail`, activity) to evidence that has its means.
 class EvidenceReader {
  public:
   virtual ~EvidenceReader() = default;
-  // Each GPU's window ends at `end`, with a sample every `step`. Those of whom nothing was found
-  // stay as they are. kUnavailable, kDeadlineExceeded: nothing was added to any that is not done.
-  virtual base::Result<void> add_detail(std::span<UseEvidence> gpus, base::WallTime end,
-                                        std::chrono::seconds step) = 0;
+  // Those of whom nothing was found stay as they are. kUnavailable, kDeadlineExceeded: some may
+  // have been done, the others are as they were.
+  virtual base::Result<void> add_detail(std::span<UseEvidence> gpus, const UsageWindow& window) = 0;
+  // Ends what is under way soon, and for good. Any thread.
+  virtual void cancel() = 0;
 };
 
 }  // namespace gpuscope::model
