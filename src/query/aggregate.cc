@@ -118,10 +118,11 @@ class Picker {
     for (const std::size_t member : group.members) {
       if (grid_.has(member)[step] != 0) picked_.push_back(member);
     }
-    std::ranges::stable_sort(picked_, [&](std::size_t left, std::size_t right) {
+    std::ranges::sort(picked_, [&](std::size_t left, std::size_t right) {
       const double a = grid_.row(left)[step];
       const double b = grid_.row(right)[step];
-      if (std::isnan(a) || std::isnan(b)) return !std::isnan(a) && std::isnan(b);
+      if (std::isnan(a) != std::isnan(b)) return std::isnan(b);
+      if (std::isnan(a) || a == b) return left < right;
       return greatest_ ? a > b : a < b;
     });
     if (picked_.size() > most) picked_.resize(most);
