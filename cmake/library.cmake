@@ -1,16 +1,20 @@
 # gpuscope_library(<folder> SOURCES … [DEPENDS gpuscope_x …] [FOREIGN Some::lib …]
-#                  [TESTS x_test.cc …] [BENCHES x_bench.cc …] [FUZZERS x_fuzzer.cc …])
+#                  [TESTS x_test.cc …] [BENCHES x_bench.cc …] [FUZZERS x_fuzzer.cc …]
+#                  [ALONE x.cc …])
 #
 # Makes the static library gpuscope_<folder>; its tests as one program <folder>_test, each test
 # case known to ctest with the folder as its label; each benchmark and each fuzzer as a program.
-# FOREIGN libraries stay private: no other folder sees their headers.
+# FOREIGN libraries stay private: no other folder sees their headers. The sanitized builds compile
+# several files as one, since reading headers is most of the work; ALONE are those whose names without
+# linkage another file has, too.
 include(GoogleTest)
 add_custom_target(fuzzers)
 add_custom_target(benches)
 add_custom_target(unit_tests)
 
 function(gpuscope_library folder)
-  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;FOREIGN;TESTS;BENCHES;FUZZERS" ${ARGN})
+  cmake_parse_arguments(ARG "" "" "SOURCES;DEPENDS;FOREIGN;TESTS;BENCHES;FUZZERS;ALONE" ${ARGN})
+  set_source_files_properties(${ARG_ALONE} PROPERTIES SKIP_UNITY_BUILD_INCLUSION ON)
   set(target gpuscope_${folder})
   add_library(${target} STATIC ${ARG_SOURCES})
   target_link_libraries(${target} PUBLIC ${ARG_DEPENDS} PRIVATE gpuscope_options ${ARG_FOREIGN})
@@ -58,7 +62,7 @@ function(gpuscope_test name)
   target_compile_definitions(${name} PRIVATE GPUSCOPE_SOURCE_DIR="${CMAKE_SOURCE_DIR}"
                                              GPUSCOPE_BINARY_DIR="${CMAKE_BINARY_DIR}")
   gtest_discover_tests(${name} TEST_PREFIX ${ARG_LABEL}. DISCOVERY_MODE PRE_TEST
-                       PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 120)
+                       PROPERTIES LABELS ${ARG_LABEL} TIMEOUT 120 PROCESSORS 2)
 endfunction()
 
 # gpuscope_embed(<target> <symbol> <file>): `extern const std::string_view gpuscope::embedded::<symbol>`
