@@ -15,6 +15,7 @@
 #include "base/log.h"
 #include "base/run_group.h"
 #include "base/signal.h"
+#include "base/temporary_folder.h"
 
 namespace gpuscope::base {
 namespace {
@@ -25,14 +26,9 @@ using testing::HasSubstr;
 
 class InDirectory : public testing::Test {
  protected:
-  InDirectory() {
-    std::string pattern = testing::TempDir() + "gpuscope-XXXXXX";
-    directory_ = mkdtemp(pattern.data());
-  }
-  ~InDirectory() override { std::filesystem::remove_all(directory_); }
-  std::string path(const std::string& name) const { return directory_ + "/" + name; }
+  std::string path(const std::string& name) const { return folder_ / name; }
 
-  std::string directory_;
+  const TemporaryFolder folder_;
 };
 
 using File = InDirectory;
@@ -51,7 +47,7 @@ TEST_F(File, ThatIsMissingOrADirectorySaysSo) {
   ASSERT_FALSE(missing);
   EXPECT_EQ(missing.error().kind, ErrorKind::kNotFound);
   EXPECT_EQ(missing.error().message, "cannot open " + path("none") + ": No such file or directory");
-  EXPECT_EQ(read_file(directory_, 10).error().kind, ErrorKind::kInvalidArgument);
+  EXPECT_EQ(read_file(folder_.path(), 10).error().kind, ErrorKind::kInvalidArgument);
 }
 
 TEST_F(File, DirectoriesAreMadeWithThoseAboveAndMayBeThere) {

@@ -13,6 +13,7 @@
 #include <thread>
 
 #include "base/signal.h"
+#include "base/temporary_folder.h"
 
 namespace gpuscope::base {
 namespace {
@@ -207,16 +208,14 @@ TEST(Subprocess, ThatIsMissingOrCannotRunSaysSo) {
 }
 
 TEST(Subprocess, ThatCannotBeExecutedAfterAllEndsWithWords) {
-  std::string pattern = testing::TempDir() + "gpuscope-XXXXXX";
-  const std::string folder = mkdtemp(pattern.data());
-  const std::string tool = folder + "/tool";
+  const TemporaryFolder folder;
+  const std::string tool = folder / "tool";
   std::ofstream(tool) << "\x7f"
                          "ELF, but not quite";
   std::filesystem::permissions(tool, std::filesystem::perms::owner_all);
   const Completed completed = run({{tool}, {}});
   EXPECT_EQ(completed.status.code, 127);
   EXPECT_THAT(completed.errors, StartsWith("cannot run the program: "));
-  std::filesystem::remove_all(folder);
 }
 
 TEST(Subprocess, IsFoundInThePathAsAShellWould) {

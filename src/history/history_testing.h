@@ -3,16 +3,15 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <stdlib.h>
 
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <optional>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/temporary_folder.h"
 #include "history/reader.h"
 #include "history/sqlite.h"
 #include "history/store.h"
@@ -21,22 +20,7 @@
 
 namespace gpuscope::history {
 
-// Removed with all that is in it.
-class Folder {
- public:
-  Folder() {
-    std::string name = std::filesystem::temp_directory_path() / "gpuscope-history-XXXXXX";
-    EXPECT_NE(mkdtemp(name.data()), nullptr);
-    path_ = name;
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string operator/(const std::string& name) const { return path_ / name; }
-
- private:
-  std::filesystem::path path_;
-};
+using Folder = base::TemporaryFolder;
 
 inline std::uint64_t mixed(std::uint64_t x) {
   x ^= x >> 30;

@@ -3,7 +3,6 @@
 
 #include <dlfcn.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <atomic>
 #include <chrono>
@@ -13,6 +12,7 @@
 #include <string>
 
 #include "base/fake_clock.h"
+#include "base/temporary_folder.h"
 #include "device/nvml/fake/fake_nvml.h"
 #include "device/nvml/nvml_source.h"
 
@@ -43,17 +43,12 @@ inline nvmlProcessInfo_t process(unsigned int pid, unsigned long long memory) {
 class NvmlSourceTest : public ::testing::Test {
  protected:
   explicit NvmlSourceTest(const char* library = FAKE_NVML) : fake_(renew(library)) {
-    root_ =
-        std::filesystem::temp_directory_path() / ("gpuscope_nvml_test." + std::to_string(getpid()));
     std::filesystem::create_directories(root_ / "proc/driver/nvidia");
     std::ofstream(root_ / "proc/driver/nvidia/version") << "NVRM version: fake\n";
     options_.library = library;
     options_.root = root_.string();
   }
-  ~NvmlSourceTest() override {
-    source_.reset();
-    std::filesystem::remove_all(root_);
-  }
+  ~NvmlSourceTest() override { source_.reset(); }
 
   base::Result<std::shared_ptr<const model::Inventory>> open() {
     if (source_ == nullptr) source_ = make_nvml_source(options_, clock_);
@@ -77,7 +72,8 @@ class NvmlSourceTest : public ::testing::Test {
   FakeNvml& fake_;
   base::FakeClock clock_;
   Options options_;
-  std::filesystem::path root_;
+  const base::TemporaryFolder folder_;
+  const std::filesystem::path root_ = folder_.path();
   std::unique_ptr<model::Source> source_;
   base::WallTime time_ = kStart;
   model::DeviceSample sample_;

@@ -2,17 +2,16 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <chrono>
 #include <cstdint>
-#include <filesystem>
 #include <memory>
 #include <random>
 #include <string>
 #include <utility>
 #include <vector>
 
+#include "base/temporary_folder.h"
 #include "device/replay/recording_file.h"
 #include "device/replay/recording_reader.h"
 #include "model/catalog.h"
@@ -20,22 +19,7 @@
 
 namespace gpuscope::device::replay {
 
-// A folder of the test's own, gone with it.
-class Folder {
- public:
-  Folder() {
-    std::string pattern =
-        (std::filesystem::temp_directory_path() / "gpuscope-replay-XXXXXX").string();
-    path_ = mkdtemp(pattern.data());
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-  std::string operator/(const std::string& name) const { return path_ + "/" + name; }
-
- private:
-  std::string path_;
-};
+using Folder = base::TemporaryFolder;
 
 // All that a device's sample says, as text that can be compared and shown. The values of absent
 // readings say nothing.

@@ -15,6 +15,7 @@
 #include "base/allocation_count.h"
 #include "base/clock.h"
 #include "base/subprocess.h"
+#include "base/temporary_folder.h"
 
 namespace gpuscope::device::smi {
 namespace {
@@ -35,9 +36,7 @@ constexpr seconds kPatience{60};
 class SmiSource : public testing::Test {
  protected:
   SmiSource() {
-    std::string pattern = testing::TempDir() + "gpuscope-XXXXXX";
-    folder_ = mkdtemp(pattern.data());
-    set("GPUSCOPE_SIM_TOOL_FAULTS_FILE", folder_ + "/faults");
+    set("GPUSCOPE_SIM_TOOL_FAULTS_FILE", folder_ / "faults");
     options_.nvidia_smi = SIMULATED_NVIDIA_SMI;
     options_.dcgmi = "/nonexistent/dcgmi";
     options_.interval = milliseconds{100};
@@ -47,12 +46,11 @@ class SmiSource : public testing::Test {
     options_.tool_timeout = milliseconds{3000};
     options_.dcgmi_timeout = milliseconds{3000};
     options_.dcgmi_interval = milliseconds{200};
-    options_.root = folder_;
+    options_.root = folder_.path();
   }
   ~SmiSource() override {
     source_.reset();
     for (const auto& name : variables_) unsetenv(name.c_str());
-    std::filesystem::remove_all(folder_);
   }
 
   void set(const std::string& name, const std::string& value) {
@@ -61,8 +59,8 @@ class SmiSource : public testing::Test {
   }
   // From here on, in every run of a tool; whole at once.
   void break_with(const std::string& faults) {
-    std::ofstream(folder_ + "/draft") << faults;
-    std::filesystem::rename(folder_ + "/draft", folder_ + "/faults");
+    std::ofstream(folder_ / "draft") << faults;
+    std::filesystem::rename(folder_ / "draft", folder_ / "faults");
   }
 
   base::Result<std::shared_ptr<const model::Inventory>> open() {
@@ -95,7 +93,7 @@ class SmiSource : public testing::Test {
   }
   bool trouble_says(const std::string& text) const { return trouble().contains(text); }
 
-  std::string folder_;
+  const base::TemporaryFolder folder_;
   std::set<std::string> variables_;
   base::SystemClock clock_;
   Options options_;
@@ -187,7 +185,7 @@ TEST_F(SmiSource, OneLostGpuDoesNotHideTheOthers) {
 
 TEST_F(SmiSource, OpensBesideALostGpuWhereTheKernelNamesThem) {
   for (const char* id : {"0000:01:00.0", "0000:02:00.0", "0000:03:00.0"}) {
-    std::filesystem::create_directories(folder_ + "/proc/driver/nvidia/gpus/" + id);
+    std::filesystem::create_directories(folder_ / ("proc/driver/nvidia/gpus/" + id));
   }
   break_with("nvidia-smi=lost:1");
   const auto inventory = open();
