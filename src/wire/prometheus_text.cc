@@ -30,6 +30,11 @@ inline void copy_run(char* out, const char* in, std::size_t length) {
   std::memcpy(out + length - kBlock, in + length - kBlock, kBlock);
 }
 
+// Rounded to whole `1 << shift`; `half` is half of that.
+inline std::int64_t scaled(std::int64_t value, std::int64_t half, int shift) {
+  return (value + half) >> shift;
+}
+
 }  // namespace
 
 PrometheusText::PrometheusText(const model::Naming& naming) : naming_(naming) {
@@ -141,7 +146,8 @@ void PrometheusText::write_lines(const model::Snapshot& snapshot, std::string& o
       out.append(family.name).append(labels_[gpu]);
       number.value = now.value;
       number.before = static_cast<std::uint32_t>(out.size() - begin - numbers);
-      base::append_decimal(out, (now.value + family.half) >> family.binary_shift, family.decimals);
+      base::append_decimal(out, scaled(now.value, family.half, family.binary_shift),
+                           family.decimals);
       out += '\n';
       number.length = static_cast<std::uint32_t>(out.size() - begin - numbers - number.before);
       numbers += number.length;
@@ -180,7 +186,7 @@ bool PrometheusText::write_family(const FamilyText& family, const model::DeviceS
     if (now.present() != (old_length != 0)) return false;
     if (now.value != number->value && now.present()) {
       at.copy_to(at.last + number->before + at.numbers);
-      char* const end = base::write_decimal(at.out, (now.value + half) >> shift, decimals);
+      char* const end = base::write_decimal(at.out, scaled(now.value, half, shift), decimals);
       *end = '\n';
       number->value = now.value;
       number->length = static_cast<std::uint32_t>(end + 1 - at.out);

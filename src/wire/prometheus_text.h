@@ -38,7 +38,7 @@ class PrometheusText {
     std::string header;  // its HELP and TYPE lines
     std::string name;
     std::optional<std::size_t> column;  // of its readings; none: the verdict
-    // Its numbers: (value + half) >> binary_shift, with this many digits behind the point.
+    // Its numbers: rounded to whole 1 << binary_shift, with this many digits behind the point.
     std::int64_t half = 0;
     int binary_shift = 0;
     int decimals = 0;
