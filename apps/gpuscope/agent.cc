@@ -163,7 +163,10 @@ int serve(const AgentCommand& command, const config::AgentSettings& settings,
                              .history = history_health(settings, history->get()),
                              .remote_write = remote_write_health(settings, sender->get())};
   });
-  routes.start_history(clock, history_setup(settings, history->get(), **server));
+  if (auto started = routes.start_history(clock, history_setup(settings, history->get(), **server));
+      !started) {
+    return refuse(started.error());
+  }
   auto stream = api::LiveStream::start(clock, **server);
   if (!stream) return refuse(stream.error());
   collector.add_sink(**stream);

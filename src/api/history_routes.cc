@@ -256,15 +256,15 @@ std::optional<model::Metric> metric_of_name(std::string_view name) {
   return found == metrics_by_name.end() ? std::nullopt : std::optional(found->second);
 }
 
-void HistoryRoutes::start(base::Clock& clock, HistorySetup setup) {
+base::Result<void> HistoryRoutes::start(base::Clock& clock, HistorySetup setup) {
   clock_ = &clock;
   setup_ = std::move(setup);
-  if (!setup_.open) return;
+  if (!setup_.open) return {};
   for (std::size_t i = 0; i < setup_.answers.workers; ++i) {
     workers_.push_back(std::make_unique<Worker>());
     workers_.back()->reader = setup_.open();
   }
-  answers_.start(clock, setup_.answers, setup_.wake);
+  return answers_.start(clock, setup_.answers, setup_.wake);
 }
 
 void HistoryRoutes::stop() {

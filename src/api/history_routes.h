@@ -43,7 +43,7 @@ class HistoryRoutes {
   ~HistoryRoutes() { stop(); }
 
   // To be called before the first request. `clock` outlives this object.
-  void start(base::Clock& clock, HistorySetup setup);
+  base::Result<void> start(base::Clock& clock, HistorySetup setup);
   // Idempotent. From then on requests get 503.
   void stop();
 

@@ -1,14 +1,12 @@
 #include "api/live_stream.h"
 
-#include <pthread.h>
-
 #include <limits>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <utility>
 
 #include "base/mutex.h"
+#include "base/thread.h"
 #include "wire/snapshot_document.h"
 #include "wire/stream_event.h"
 
@@ -29,15 +27,9 @@ class LiveStream::Impl {
   Impl(base::Clock& clock, http::Server& server) : clock_(clock), server_(server) {}
 
   base::Result<void> start() {
-    try {
-      thread_ = std::thread([this] {
-        pthread_setname_np(pthread_self(), "stream");
-        run();
-      });
-    } catch (const std::system_error& error) {
-      return base::fail(base::ErrorKind::kUnavailable,
-                        std::string("cannot start a thread for the live stream: ") + error.what());
-    }
+    auto thread = base::start_thread("stream", [this] { run(); });
+    if (!thread) return std::unexpected(thread.error());
+    thread_ = std::move(*thread);
     return {};
   }
 

@@ -38,8 +38,8 @@ class Routes {
 
   // What /api/v1/series and /api/v1/range look back with. To be called before the first request;
   // stop_history() when there are no more.
-  void start_history(base::Clock& clock, HistorySetup setup) {
-    history_.start(clock, std::move(setup));
+  base::Result<void> start_history(base::Clock& clock, HistorySetup setup) {
+    return history_.start(clock, std::move(setup));
   }
   void stop_history() { history_.stop(); }
 

@@ -1,8 +1,8 @@
 #include "api/slow_answers.h"
 
-#include <pthread.h>
-
 #include <utility>
+
+#include "base/thread.h"
 
 namespace gpuscope::api {
 namespace {
@@ -19,8 +19,8 @@ http::Response busy(std::string_view detail) {
 
 }  // namespace
 
-void SlowAnswers::start(base::Clock& clock, const SlowAnswersOptions& options,
-                        std::function<void()> wake) {
+base::Result<void> SlowAnswers::start(base::Clock& clock, const SlowAnswersOptions& options,
+                                      std::function<void()> wake) {
   clock_ = &clock;
   options_ = options;
   wake_ = std::move(wake);
@@ -29,11 +29,11 @@ void SlowAnswers::start(base::Clock& clock, const SlowAnswersOptions& options,
     stopping_ = false;
   }
   for (std::size_t worker = 0; worker < options_.workers; ++worker) {
-    threads_.emplace_back([this, worker] {
-      pthread_setname_np(pthread_self(), "answers");
-      run(worker);
-    });
+    auto thread = base::start_thread("answers", [this, worker] { run(worker); });
+    if (!thread) return std::unexpected(thread.error());
+    threads_.push_back(std::move(*thread));
   }
+  return {};
 }
 
 void SlowAnswers::stop() {

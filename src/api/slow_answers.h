@@ -14,6 +14,7 @@
 
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "base/result.h"
 #include "http/server.h"
 
 namespace gpuscope::api {
@@ -37,7 +38,8 @@ class SlowAnswers {
 
   // `wake` is called on a worker's thread when an answer is there: it shall make the server ask
   // again at once. `clock` outlives this object. To be called once, before the first request.
-  void start(base::Clock& clock, const SlowAnswersOptions& options, std::function<void()> wake);
+  base::Result<void> start(base::Clock& clock, const SlowAnswersOptions& options,
+                           std::function<void()> wake);
   // Drops what waits, ends what is being worked out, joins. Idempotent.
   void stop();
 

@@ -2,16 +2,12 @@
 // no room for is dropped, and counted.
 #pragma once
 
-#include <fmt/format.h>
-#include <pthread.h>
-
 #include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -20,6 +16,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/result.h"
+#include "base/thread.h"
 
 namespace gpuscope::base {
 
@@ -36,15 +33,9 @@ class QueueThread {
   // Runs `work` on a thread of that name (at most 15 letters). It must come to its end when next()
   // says so.
   Result<void> start(std::string name, std::function<void()> work) {
-    try {
-      thread_ = std::thread([name, work = std::move(work)] {
-        pthread_setname_np(pthread_self(), name.c_str());
-        work();
-      });
-    } catch (const std::system_error& error) {
-      return fail(ErrorKind::kUnavailable,
-                  fmt::format("cannot start the thread {}: {}", name, error.what()));
-    }
+    auto thread = start_thread(std::move(name), std::move(work));
+    if (!thread) return std::unexpected(thread.error());
+    thread_ = std::move(*thread);
     return {};
   }
   // Lets the thread come to its end, and joins it. Idempotent. What is put later is dropped.

@@ -12,11 +12,11 @@
 
 #include "base/result.h"
 
-namespace gpuscope::collect {
+namespace gpuscope::base {
 
 // `name` shows in top and gdb; the kernel keeps 15 characters of it.
 template <typename Function>
-base::Result<std::thread> start_thread(std::string name, Function function) {
+Result<std::thread> start_thread(std::string name, Function function) {
   name.resize(std::min<std::size_t>(name.size(), 15));
   try {
     return std::thread([name = std::move(name), function = std::move(function)]() mutable {
@@ -24,10 +24,10 @@ base::Result<std::thread> start_thread(std::string name, Function function) {
       function();
     });
   } catch (const std::system_error& error) {
-    return base::fail(base::ErrorKind::kUnavailable,
-                      std::string("cannot start a thread: ") + error.what() +
-                          "; raise the limit on processes (ulimit -u, or pids of the container)");
+    return fail(ErrorKind::kUnavailable,
+                std::string("cannot start a thread: ") + error.what() +
+                    "; raise the limit on processes (ulimit -u, or pids of the container)");
   }
 }
 
-}  // namespace gpuscope::collect
+}  // namespace gpuscope::base

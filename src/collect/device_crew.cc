@@ -5,7 +5,7 @@
 #include <string>
 #include <utility>
 
-#include "collect/thread.h"
+#include "base/thread.h"
 
 namespace gpuscope::collect {
 
@@ -81,8 +81,8 @@ base::Result<std::unique_ptr<DeviceCrew>> DeviceCrew::start(base::Clock& clock,
   std::unique_ptr<DeviceCrew> crew(new DeviceCrew(clock, std::move(shared)));
   crew->threads_.reserve(devices);
   for (std::size_t device = 0; device < devices; ++device) {
-    auto thread = start_thread("gpu-" + std::to_string(device),
-                               [shared = crew->shared_, device] { work(shared, device); });
+    auto thread = base::start_thread("gpu-" + std::to_string(device),
+                                     [shared = crew->shared_, device] { work(shared, device); });
     if (!thread) return std::unexpected(thread.error());
     crew->threads_.push_back(std::move(*thread));
   }

@@ -5,8 +5,8 @@
 #include <stop_token>
 #include <utility>
 
+#include "base/thread.h"
 #include "collect/machine_reader.h"
-#include "collect/thread.h"
 #include "collect/tick_schedule.h"
 #include "collect/trend.h"
 
@@ -242,7 +242,7 @@ base::Result<std::unique_ptr<Sampler>> Sampler::start(base::Clock& clock, const 
                                                       std::unique_ptr<model::Source> source) {
   std::unique_ptr<Sampler> sampler(
       new Sampler(std::make_shared<Core>(clock, options, std::move(source))));
-  auto thread = start_thread("sample-" + name, [core = sampler->core_] { core->run(); });
+  auto thread = base::start_thread("sample-" + name, [core = sampler->core_] { core->run(); });
   if (!thread) return std::unexpected(std::move(thread.error()));
   sampler->thread_ = std::move(*thread);
   return sampler;

@@ -1,20 +1,19 @@
 #include "prom/remote_writer.h"
 
 #include <fmt/format.h>
-#include <pthread.h>
 #include <sys/resource.h>
 
 #include <algorithm>
 #include <atomic>
 #include <random>
 #include <string>
-#include <system_error>
 #include <thread>
 #include <utility>
 
 #include "base/file.h"
 #include "base/log.h"
 #include "base/mutex.h"
+#include "base/thread.h"
 #include "base/web_url.h"
 #include "http/web_answer.h"
 #include "http/web_client.h"
@@ -148,17 +147,13 @@ class RemoteWriter::Impl {
 };
 
 Result<void> RemoteWriter::Impl::start() {
-  try {
-    thread_ = std::thread([this] {
-      pthread_setname_np(pthread_self(), "remote-write");
-      // Catching up may take its time; reading GPUs may not.
-      setpriority(PRIO_PROCESS, 0, kNiceness);
-      run();
-    });
-  } catch (const std::system_error& error) {
-    return base::fail(ErrorKind::kUnavailable,
-                      fmt::format("cannot start a thread for remote write: {}", error.what()));
-  }
+  auto thread = base::start_thread("remote-write", [this] {
+    // Catching up may take its time; reading GPUs may not.
+    setpriority(PRIO_PROCESS, 0, kNiceness);
+    run();
+  });
+  if (!thread) return std::unexpected(thread.error());
+  thread_ = std::move(*thread);
   return {};
 }
 

@@ -19,8 +19,8 @@ HealthWatch::HealthWatch(const Options& options, const base::Clock& clock,
       tools_(options, interrupt_),
       worker_(clock, interrupt_) {}
 
-void HealthWatch::start() {
-  worker_.start("smi-dcgmi", [this] {
+base::Result<void> HealthWatch::start() {
+  return worker_.start("smi-dcgmi", [this] {
     while (worker_.pause(options_.dcgmi_interval)) ask();
   });
 }

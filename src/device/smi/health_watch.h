@@ -20,7 +20,7 @@ class HealthWatch {
 
   // One round, on the caller's thread; before start().
   void ask();
-  void start();
+  base::Result<void> start();
   void stop();
 
  private:

@@ -64,8 +64,8 @@ void Refresher::put_first(Report report, milliseconds took) {
   put(std::move(report));
 }
 
-void Refresher::start() {
-  worker_.start("smi-refresh", [this] { run(); });
+base::Result<void> Refresher::start() {
+  return worker_.start("smi-refresh", [this] { run(); });
 }
 
 void Refresher::stop() { worker_.stop(); }

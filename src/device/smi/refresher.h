@@ -26,7 +26,7 @@ class Refresher {
 
   // The first document, which open() has read in `took` already.
   void put_first(Report report, std::chrono::milliseconds took);
-  void start();
+  base::Result<void> start();
   void stop();
   // A round is worth it now.
   void hurry() { worker_.wake(); }

@@ -39,8 +39,8 @@ RowLoop::RowLoop(const Options& options, const base::Clock& clock, const Query& 
       tools_(options, interrupt_),
       worker_(clock, interrupt_) {}
 
-void RowLoop::start() {
-  worker_.start("smi-loop", [this] { run(); });
+base::Result<void> RowLoop::start() {
+  return worker_.start("smi-loop", [this] { run(); });
 }
 
 void RowLoop::stop() { worker_.stop(); }

@@ -27,7 +27,7 @@ class RowLoop {
   RowLoop(const Options& options, const base::Clock& clock, const Query& query,
           const std::vector<Known>& known, Refresher& refresher, Board& board);
 
-  void start();  // the thread; nvidia-smi itself waits for begin()
+  base::Result<void> start();  // the thread; nvidia-smi itself waits for begin()
   void begin() { worker_.wake(); }
   void stop();
 

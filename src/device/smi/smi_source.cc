@@ -38,12 +38,13 @@ class Session {
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
 
-  void start(Report report, milliseconds took) {
+  base::Result<void> start(Report report, milliseconds took) {
     refresher_.put_first(std::move(report), took);
     health_.ask();
-    refresher_.start();
-    health_.start();
-    loop_.start();
+    base::Result<void> started = refresher_.start();
+    if (started) started = health_.start();
+    if (started) started = loop_.start();
+    return started;
   }
 
   void read(std::size_t device, base::WallTime tick, model::DeviceSample& out) {
@@ -152,7 +153,9 @@ base::Result<std::shared_ptr<const model::Inventory>> SmiSource::open() {
     known.push_back({gpu.info.uuid(), gpu.bus_id});
   }
   auto session = std::make_unique<Session>(options_, clock_, help, std::move(known));
-  session->start(std::move(*report), took);
+  if (auto started = session->start(std::move(*report), took); !started) {
+    return std::unexpected(started.error());
+  }
   set_session(std::move(session));
   return inventory;
 }

@@ -1,8 +1,6 @@
 // A thread that works and pauses until it is told to stop.
 #pragma once
 
-#include <pthread.h>
-
 #include <atomic>
 #include <chrono>
 #include <functional>
@@ -11,7 +9,9 @@
 
 #include "base/clock.h"
 #include "base/mutex.h"
+#include "base/result.h"
 #include "base/subprocess.h"
+#include "base/thread.h"
 
 namespace gpuscope::device::smi {
 
@@ -25,11 +25,11 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
 
   // `name` shows in top and gdb: 15 characters.
-  void start(const char* name, std::function<void()> work) {
-    thread_ = std::thread([name, work = std::move(work)] {
-      pthread_setname_np(pthread_self(), name);
-      work();
-    });
+  base::Result<void> start(const char* name, std::function<void()> work) {
+    auto thread = base::start_thread(name, std::move(work));
+    if (!thread) return std::unexpected(thread.error());
+    thread_ = std::move(*thread);
+    return {};
   }
 
   // Ends the pause and, through the interrupt, the child that is being waited for.
