@@ -185,7 +185,7 @@ TEST_F(SmiSource, OneLostGpuDoesNotHideTheOthers) {
 
 TEST_F(SmiSource, OpensBesideALostGpuWhereTheKernelNamesThem) {
   for (const char* id : {"0000:01:00.0", "0000:02:00.0", "0000:03:00.0"}) {
-    std::filesystem::create_directories(folder_ / ("proc/driver/nvidia/gpus/" + id));
+    std::filesystem::create_directories(folder_ / "proc/driver/nvidia/gpus/" + id);
   }
   break_with("nvidia-smi=lost:1");
   const auto inventory = open();
