@@ -142,11 +142,6 @@ int serve(const AgentCommand& command, const config::AgentSettings& settings,
   if (!history) return refuse(history.error());
   collect::Collector collector(clock, settings.collect, canonical(settings.method),
                                source_factory(settings, clock));
-  Reload reload(command.flags, geteuid() == 0, settings,
-                [&collector](const config::AgentSettings& next) {
-                  base::configure_log(next.log_level, next.log_format);
-                  collector.change(next.collect);
-                });
   api::Routes routes(collector, GPUSCOPE_VERSION);
   auto server = http::Server::listen(
       settings.http, [&routes](const http::Request& request) { return routes.handle(request); });
@@ -156,7 +151,19 @@ int serve(const AgentCommand& command, const config::AgentSettings& settings,
   auto sender = start_remote_write(settings, metrics.options, (*server)->port(), clock);
   if (!sender) return refuse(sender.error());
   if (*sender) metrics.parts.emplace_back([&](auto& parts) { add_metrics(**sender, parts); });
+  const std::string hostname = metrics.options.hostname;  // a machine keeps its name
   routes.configure_metrics(std::move(metrics));
+  Reload reload(command.flags, geteuid() == 0, settings,
+                [&](const config::AgentSettings& next) -> base::Result<void> {
+                  auto changed = metrics_setup(next);
+                  if (!changed) return std::unexpected(changed.error());
+                  changed->options.hostname = hostname;
+                  base::configure_log(next.log_level, next.log_format);
+                  collector.change(next.collect);
+                  if (*sender) (*sender)->change(changed->options);
+                  routes.change_metrics(std::move(changed->options));
+                  return {};
+                });
   routes.configure_health([&] {
     return wire::AgentHealth{.settings = reload.health(),
                              .recording = recording_health(settings, recorder->get()),

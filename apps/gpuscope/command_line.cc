@@ -6,6 +6,7 @@
 
 #include "base/duration.h"
 #include "commands.h"
+#include "companions.h"
 #include "config/agent_settings.h"
 
 namespace gpuscope::app {
@@ -150,6 +151,7 @@ std::variant<Command, int> done(One command) {
 std::variant<Command, int> parse_command_line(int argc, char** argv) {
   CLI::App app("gpuscope: watches NVIDIA GPUs", "gpuscope");
   app.set_version_flag("--version", std::string("gpuscope ") + GPUSCOPE_VERSION);
+  app.footer(companions_help);
   app.require_subcommand(0, 1);
   AgentCommand agent;
   QueryCommand query;

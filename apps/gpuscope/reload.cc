@@ -62,13 +62,17 @@ void Reload::look() {
 void Reload::reload() {
   read_ = stamp(file_);
   const auto next = config::load_agent_settings(flags_, config::process_environment(), is_root_);
+  if (!next) return refuse(next.error());
+  if (auto applied = apply_(*next); !applied) return refuse(applied.error());
+  take(*next);
+}
+
+void Reload::refuse(const base::Error& error) {
   {
     base::MutexLock lock(mutex_);
-    health_.error = next ? "" : next.error().message;
+    health_.error = error.message;
   }
-  if (next) return take(*next);
-  base::log(LogLevel::kError,
-            "cannot take new settings, and keeps those it has: " + next.error().message);
+  base::log(LogLevel::kError, "cannot take new settings, and keeps those it has: " + error.message);
 }
 
 void Reload::take(const config::AgentSettings& next) {
@@ -84,8 +88,6 @@ void Reload::take(const config::AgentSettings& next) {
       in_force_.erase(setting.flag);
     }
   }
-  if (restart.size() < changes.size()) apply_(next);
-  // From here on the log is as the new settings want it.
   if (changes.empty()) base::log(LogLevel::kInfo, "read its settings again: no change");
   for (const config::Change& change : changes) {
     const std::string what = change.setting->secret
@@ -100,6 +102,7 @@ void Reload::take(const config::AgentSettings& next) {
     }
   }
   base::MutexLock lock(mutex_);
+  health_.error.clear();
   health_.restart = std::move(restart);
 }
 

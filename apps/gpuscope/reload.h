@@ -9,6 +9,7 @@
 #include <string>
 
 #include "base/mutex.h"
+#include "base/result.h"
 #include "commands.h"
 #include "config/agent_settings.h"
 #include "wire/rest.h"
@@ -18,8 +19,9 @@ namespace gpuscope::app {
 // look() and reload() belong to one thread; health() is for any.
 class Reload {
  public:
-  // Puts the live settings of what it is given in force (those whose row in the table says so).
-  using Apply = std::function<void(const config::AgentSettings& settings)>;
+  // Puts the live settings of what it is given in force (those whose row in the table says so), and
+  // reads the files again that they name. An error leaves all as it was.
+  using Apply = std::function<base::Result<void>(const config::AgentSettings& settings)>;
 
   // `running` is what the agent was started with, from these flags and the process's environment.
   Reload(Flags flags, bool is_root, const config::AgentSettings& running, Apply apply);
@@ -43,6 +45,7 @@ class Reload {
   };
   static std::optional<Stamp> stamp(const std::string& path);
   void take(const config::AgentSettings& next);
+  void refuse(const base::Error& error);
 
   const Flags flags_;
   const bool is_root_;

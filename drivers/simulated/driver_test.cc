@@ -213,12 +213,35 @@ TEST_F(DriverTest, AddsUpLinksForTheScopeOfAll) {
 TEST_F(DriverTest, SaysNotSupportedForAllElse) {
   init();
   for (const char* name : {"nvmlDeviceSetPersistenceMode", "nvmlDeviceGetVgpuUtilization",
-                           "nvmlDeviceGetP2PStatus", "nvmlUnitGetHandleByIndex"}) {
+                           "nvmlUnitGetHandleByIndex"}) {
     auto* function =
         reinterpret_cast<nvmlReturn_t (*)(nvmlDevice_t, int, void*)>(dlsym(library(), name));
     ASSERT_NE(function, nullptr) << name;
     EXPECT_EQ(function(device(0), 1, nullptr), NVML_ERROR_NOT_SUPPORTED) << name;
   }
+}
+
+TEST_F(DriverTest, SaysHowGpusReachEachOther) {
+  init();
+  const auto status = [&](unsigned int one, unsigned int other, nvmlGpuP2PCapsIndex_t how) {
+    nvmlGpuP2PStatus_t found = NVML_P2P_STATUS_UNKNOWN;
+    EXPECT_EQ(NVML(nvmlDeviceGetP2PStatus)(device(one), device(other), how, &found), NVML_SUCCESS);
+    return found;
+  };
+  EXPECT_EQ(status(0, 2, NVML_P2P_CAPS_INDEX_NVLINK), NVML_P2P_STATUS_OK);
+  EXPECT_EQ(status(0, 2, NVML_P2P_CAPS_INDEX_READ), NVML_P2P_STATUS_OK);
+  EXPECT_EQ(NVML(nvmlDeviceGetP2PStatus)(device(0), nullptr, NVML_P2P_CAPS_INDEX_NVLINK, nullptr),
+            NVML_ERROR_INVALID_ARGUMENT);
+}
+
+TEST_F(DriverTest, SaysThatGpusWithoutLinksDoNotReachEachOther) {
+  set("GPUSCOPE_SIM_SCENARIO", "unified_memory");
+  set("GPUSCOPE_SIM_GPUS", "2");
+  init();
+  nvmlGpuP2PStatus_t found = NVML_P2P_STATUS_UNKNOWN;
+  ASSERT_EQ(NVML(nvmlDeviceGetP2PStatus)(device(0), device(1), NVML_P2P_CAPS_INDEX_NVLINK, &found),
+            NVML_SUCCESS);
+  EXPECT_EQ(found, NVML_P2P_STATUS_NOT_SUPPORTED);
 }
 
 TEST_F(DriverTest, HasMigInstancesWhereTheScenarioHas) {

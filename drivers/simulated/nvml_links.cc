@@ -123,6 +123,23 @@ nvmlReturn_t nvmlDeviceGetTopologyCommonAncestor(nvmlDevice_t one, nvmlDevice_t 
     return give(handle->gpu == gpu.index() ? NVML_TOPOLOGY_INTERNAL : NVML_TOPOLOGY_NODE, level);
   });
 }
+// Over PCIe every two GPUs reach each other.
+nvmlReturn_t nvmlDeviceGetP2PStatus(nvmlDevice_t one, nvmlDevice_t other,
+                                    nvmlGpuP2PCapsIndex_t capability, nvmlGpuP2PStatus_t* status) {
+  static const Entry entry{__func__};
+  return entry.any_device(one, [&](const Session& session, Gpu& gpu, const auto& mig) {
+    const auto handle = read_handle(other);
+    if (mig || !handle || handle->mig || handle->gpu >= session.gpus.size() ||
+        capability > NVML_P2P_CAPS_INDEX_PROP) {
+      return NVML_ERROR_INVALID_ARGUMENT;
+    }
+    if (capability != NVML_P2P_CAPS_INDEX_NVLINK) return give(NVML_P2P_STATUS_OK, status);
+    const base::WallTime now = gpu.sample([](const auto&, base::WallTime step) { return step; });
+    return give(static_cast<nvmlGpuP2PStatus_t>(
+                    session.machine.link_between(gpu.index(), handle->gpu, now)),
+                status);
+  });
+}
 nvmlReturn_t nvmlDeviceGetGpuFabricInfo(nvmlDevice_t device, nvmlGpuFabricInfo_t* info) {
   static const Entry entry{__func__};
   return entry.device(device, [&](Gpu&) { return give(nvmlGpuFabricInfo_t{}, info); });

@@ -69,6 +69,22 @@ void MetricsRoute::configure(MetricsSetup setup) {
   text_ = std::make_unique<wire::MetricsText>(setup_.options);
 }
 
+void MetricsRoute::change(wire::MetricsOptions options) {
+  const base::MutexLock lock(mutex_);
+  changed_ = std::move(options);
+}
+
+void MetricsRoute::take_changes() {
+  std::optional<wire::MetricsOptions> changed;
+  {
+    const base::MutexLock lock(mutex_);
+    changed.swap(changed_);
+  }
+  if (!changed) return;
+  setup_.options = std::move(*changed);
+  text_ = std::make_unique<wire::MetricsText>(setup_.options);
+}
+
 std::optional<http::Response> MetricsRoute::answer(const http::Request& request) {
   const std::string& primary = collector_.primary();
   if (const auto word = request.query_value("method")) {
@@ -104,6 +120,7 @@ std::optional<http::Response> MetricsRoute::answer(const http::Request& request)
 }
 
 void MetricsRoute::encode(const collect::View& primary, MetricsFormat format, std::string& out) {
+  take_changes();
   std::vector<std::string> methods = collector_.running();
   std::erase(methods, collector_.primary());
   std::vector<collect::View> views;

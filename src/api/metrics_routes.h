@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "api/document_cache.h"
+#include "base/mutex.h"
 #include "collect/collector.h"
 #include "http/server.h"
 #include "wire/metrics_text.h"
@@ -34,7 +35,7 @@ struct MetricsSetup {
 // The method that a request's word means ("bash" is "smi"), or nullopt for a word that means none.
 std::optional<std::string_view> canonical_method(std::string_view word);
 
-// Not thread-safe: for the server's thread alone.
+// For the server's thread alone, but for change().
 class MetricsRoute {
  public:
   // How long a scrape waits for the very first tick; then it gets what there is.
@@ -47,6 +48,8 @@ class MetricsRoute {
 
   // To be called before the first request.
   void configure(MetricsSetup setup);
+  // How the page looks from the next tick on. From any thread.
+  void change(wire::MetricsOptions options);
 
   // Always 200, even while no GPU can be read: then it says so, and who is missing. 400 for
   // another method than the one that the agent was started with.
@@ -54,12 +57,15 @@ class MetricsRoute {
 
  private:
   void encode(const collect::View& primary, wire::MetricsFormat format, std::string& out);
+  void take_changes();
 
   collect::Collector& collector_;
   const std::string version_;
   DocumentCache& cache_;
   MetricsSetup setup_;
   std::unique_ptr<wire::MetricsText> text_;
+  base::Mutex mutex_;
+  std::optional<wire::MetricsOptions> changed_ GUARDED_BY(mutex_);
 };
 
 }  // namespace gpuscope::api

@@ -32,6 +32,9 @@ class Routes {
   // How /metrics looks. To be called before the first request.
   void configure_metrics(MetricsSetup setup) { metrics_route_.configure(std::move(setup)); }
 
+  // The same from the next tick on, from any thread.
+  void change_metrics(wire::MetricsOptions options) { metrics_route_.change(std::move(options)); }
+
   // What /health says beside how GPUs are read; asked on the server's thread. To be called before
   // the first request.
   void configure_health(std::function<wire::AgentHealth()> agent) { agent_ = std::move(agent); }

@@ -286,6 +286,16 @@ TEST_F(CollectorTest, AnOpenThatHangsBlocksNeitherViewNorStop) {
   EXPECT_GE(clock_.steady_now() - before, seconds{2});
 }
 
+// Without that the clock has to move: nobody waits for it.
+TEST_F(CollectorTest, AnOpenThatCanBeInterruptedIs) {
+  const auto script = add("primary");
+  script->hang_open_until_interrupted();
+  collector().start();
+  eventually([&] { return script->opens() == 1; });
+  collector().stop();
+  EXPECT_EQ(collector().view("primary").status.ticks, 0U);
+}
+
 TEST_F(CollectorTest, AMethodStartsWhenAskedForAndStopsWhenNobodyAsks) {
   add("primary");
   add("other");

@@ -64,7 +64,7 @@ class Sampler::Core {
   base::Clock& clock_;
   const Options options_;
   std::stop_source stop_;
-  // The thread's own.
+  // The thread's own; it lets the source go under the mutex, for request_stop().
   std::shared_ptr<model::Source> source_;
   std::uint64_t sequence_ = 0;
   Trends trends_;  // goes on when the source is opened again
@@ -194,7 +194,12 @@ bool Sampler::Core::still_wanted() {
 }
 
 void Sampler::Core::finish() {
-  source_.reset();
+  std::shared_ptr<model::Source> source;
+  {
+    MutexLock lock(mutex_);
+    source.swap(source_);
+  }
+  source.reset();
   MutexLock lock(mutex_);
   ended_ = true;
   finished_ = true;
@@ -222,6 +227,7 @@ View Sampler::Core::view() const {
 void Sampler::Core::request_stop() {
   stop_.request_stop();
   MutexLock lock(mutex_);
+  if (source_ != nullptr) source_->interrupt();
   ended_ = true;
   wake_.notify_all();
 }

@@ -63,6 +63,15 @@ class Script {
   void hang_open() {
     locked([&] { hung_open_ = true; });
   }
+  // The same, but interrupt() ends it.
+  void hang_open_until_interrupted() {
+    locked([&] { hung_open_ = may_be_interrupted_ = true; });
+  }
+  void interrupt() {
+    base::MutexLock lock(mutex_);
+    interrupted_ = true;
+    released_.notify_all();
+  }
   void release() {
     base::MutexLock lock(mutex_);
     hung_.clear();
@@ -87,7 +96,7 @@ class Script {
   base::Result<std::shared_ptr<const model::Inventory>> open() {
     base::MutexLock lock(mutex_);
     ++opens_;
-    while (hung_open_) released_.wait(lock);
+    while (hung_open_ && !(may_be_interrupted_ && interrupted_)) released_.wait(lock);
     if (open_error_) return std::unexpected(*open_error_);
     lost_ = false;
     auto inventory = std::make_shared<model::Inventory>();
@@ -141,6 +150,8 @@ class Script {
   std::optional<base::Error> open_error_;
   bool lost_ = false;
   bool hung_open_ = false;
+  bool may_be_interrupted_ = false;
+  bool interrupted_ = false;
   std::set<std::size_t> hung_;
   std::set<std::size_t> gone_;
   std::map<std::size_t, std::int64_t> reads_;
@@ -157,6 +168,7 @@ class ScriptedSource final : public model::Source {
     script_->read(device, out);
   }
   bool lost() const override { return script_->lost(); }
+  void interrupt() override { script_->interrupt(); }
 
  private:
   std::shared_ptr<Script> script_;

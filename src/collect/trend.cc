@@ -64,6 +64,20 @@ Reading Flow::follow(const Reading& total, base::SteadyTime now) {
   return rate_;
 }
 
+// Where a metric stands among kSampledMetrics; their number for one that no driver samples.
+constexpr std::size_t place_among_sampled(Metric metric) {
+  const auto found = std::ranges::find(model::kSampledMetrics, metric);
+  return static_cast<std::size_t>(found - model::kSampledMetrics.begin());
+}
+
+constexpr auto kSampledPlaces = [] {
+  std::array<std::size_t, model::kMovingCount> places{};
+  for (std::size_t i = 0; i < places.size(); ++i) {
+    places[i] = place_among_sampled(model::kMovingMetrics[i]);
+  }
+  return places;
+}();
+
 std::int64_t recent_step(base::SteadyTime now) {
   return now.time_since_epoch() / RecentCount::kStep;
 }
@@ -78,6 +92,12 @@ void Extent::add(const Extent& other) {
   max = count == 0 ? other.max : std::max(max, other.max);
   sum += other.sum;
   count += other.count;
+}
+
+void Extent::reach(const model::Spread& spread) {
+  if (!spread.present) return;
+  min = std::min(min, spread.min);
+  max = std::max(max, spread.max);
 }
 
 void RecentCount::add(std::int64_t step, std::int64_t age, std::uint16_t times) {
@@ -127,6 +147,7 @@ class Trends::Gpu {
   struct Xid {
     std::uint64_t code;
     std::uint64_t total;
+    base::WallTime last;
     RecentCount recent;
   };
 
@@ -134,8 +155,9 @@ class Trends::Gpu {
   void fill_link_rates(const model::DeviceSample& device, base::SteadyTime now,
                        model::GpuTrend& out);
   void fill_busy(model::DeviceSample& device, nanoseconds elapsed);
+  void fill_growth(const model::DeviceSample& device, std::int64_t step, model::GpuTrend& out);
   void take_events(const model::DeviceSample& device, base::WallTime time, std::int64_t step);
-  void count_xid(std::uint64_t code, std::int64_t step, std::int64_t age);
+  void count_xid(const model::Event& event, std::int64_t step, std::int64_t age);
   void set_clock_events(std::uint64_t mask, std::int64_t step, std::int64_t age);
   void advance(std::int64_t step);
   void fill_windows(const model::DeviceSample& device, std::int64_t step, model::GpuTrend& out);
@@ -156,6 +178,13 @@ class Trends::Gpu {
   std::array<Total, 2> nvlink_{};  // sent, received
   std::vector<std::array<Flow, 2>> links_;
 
+  struct Growth {
+    Reading total;  // the last one with a value
+    RecentCount recent;
+  };
+  std::array<Growth, model::kGrowingMetrics.size()> growth_{};
+  std::uint32_t links_up_most_ = 0;
+
   std::uint64_t xid_last_ = 0;
   std::uint64_t xid_errors_ = 0;
   std::vector<Xid> xids_;  // by code
@@ -171,6 +200,7 @@ void Trends::Gpu::follow(model::DeviceSample& device, base::WallTime time, base:
   fill_rates(device, now);
   fill_link_rates(device, now, out);
   fill_busy(device, elapsed);
+  fill_growth(device, recent, out);
   take_events(device, time, recent);
   device.at(Metric::kXidLast) = Reading::of(static_cast<std::int64_t>(xid_last_));
   device.at(Metric::kXidErrors) = Reading::of(static_cast<std::int64_t>(xid_errors_));
@@ -179,7 +209,7 @@ void Trends::Gpu::follow(model::DeviceSample& device, base::WallTime time, base:
 
   out.xids.resize(xids_.size());
   for (std::size_t i = 0; i < xids_.size(); ++i) {
-    out.xids[i] = {xids_[i].code, xids_[i].recent.at(recent), xids_[i].total};
+    out.xids[i] = {xids_[i].code, xids_[i].recent.at(recent), xids_[i].total, xids_[i].last};
   }
   for (std::size_t i = 0; i < model::kClockEventCount; ++i) {
     out.clock_events_recent[i] = clock_recent_[i].at(recent);
@@ -237,12 +267,31 @@ void Trends::Gpu::fill_busy(model::DeviceSample& device, nanoseconds elapsed) {
   device.at(Metric::kBusySeconds) = Reading::of(busy_.count() / kNanosecondsPerMillisecond);
 }
 
+void Trends::Gpu::fill_growth(const model::DeviceSample& device, std::int64_t step,
+                              model::GpuTrend& out) {
+  constexpr std::int64_t kMost = std::numeric_limits<std::uint16_t>::max();
+  for (std::size_t i = 0; i < growth_.size(); ++i) {
+    Growth& growth = growth_[i];
+    const Reading& total = device.at(model::kGrowingMetrics[i]);
+    // A counter that fell has begun anew.
+    if (total.present() && growth.total.present() && total.value > growth.total.value) {
+      growth.recent.add(
+          step, 0, static_cast<std::uint16_t>(std::min(total.value - growth.total.value, kMost)));
+    }
+    if (total.present()) growth.total = total;
+    out.growth_recent[i] = growth.recent.at(step);
+  }
+  const Reading& up = device.at(Metric::kNvlinkActiveLinks);
+  if (up.present()) links_up_most_ = std::max(links_up_most_, static_cast<std::uint32_t>(up.value));
+  out.links_up_most = links_up_most_;
+}
+
 void Trends::Gpu::take_events(const model::DeviceSample& device, base::WallTime time,
                               std::int64_t step) {
   for (const model::Event& event : device.events) {
     const std::int64_t age = std::max<std::int64_t>((time - event.time) / RecentCount::kStep, 0);
     if (event.kind == model::EventKind::kXid) {
-      count_xid(event.code, step, age);
+      count_xid(event, step, age);
     } else {
       set_clock_events(event.code, step, age);
     }
@@ -261,15 +310,16 @@ void Trends::Gpu::take_events(const model::DeviceSample& device, base::WallTime 
   if (read) set_clock_events(mask, step, 0);
 }
 
-void Trends::Gpu::count_xid(std::uint64_t code, std::int64_t step, std::int64_t age) {
-  xid_last_ = code;
+void Trends::Gpu::count_xid(const model::Event& event, std::int64_t step, std::int64_t age) {
+  xid_last_ = event.code;
   ++xid_errors_;
-  auto place = std::ranges::lower_bound(xids_, code, {}, &Xid::code);
-  if (place == xids_.end() || place->code != code) {
+  auto place = std::ranges::lower_bound(xids_, event.code, {}, &Xid::code);
+  if (place == xids_.end() || place->code != event.code) {
     if (xids_.size() == kMaxXids) return;
-    place = xids_.insert(place, Xid{code, 0, {}});
+    place = xids_.insert(place, Xid{event.code, 0, {}, {}});
   }
   ++place->total;
+  place->last = event.time;
   place->recent.add(step, age, 1);
 }
 
@@ -309,7 +359,11 @@ void Trends::Gpu::fill_windows(const model::DeviceSample& device, std::int64_t s
   for (std::size_t i = 0; i < model::kMovingCount; ++i) {
     Extent& current = ring_[place + i];
     const Reading& reading = device.at(model::kMovingMetrics[i]);
-    if (reading.present()) current.add(reading.value);
+    if (reading.present()) {
+      current.add(reading.value);
+      const std::size_t sampled = kSampledPlaces[i];
+      if (sampled < device.spreads.size()) current.reach(device.spreads[sampled]);
+    }
     Extent all = over_[i];
     all.add(current);
     out.windows[i] = all.count == 0

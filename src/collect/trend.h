@@ -26,6 +26,8 @@ struct Extent {
 
   void add(std::int64_t value);
   void add(const Extent& other);
+  // Widens what is not empty: samples that are no readings of their own.
+  void reach(const model::Spread& spread);
 };
 
 // How often something happened within the last model::kRecent, in steps of ten seconds.

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <array>
+#include <cstdint>
 #include <deque>
 #include <memory>
 #include <random>
@@ -57,6 +59,15 @@ class TrendsTest : public testing::Test {
   }
   model::Window window(Metric metric, std::size_t gpu = 0) const {
     return snapshot_.trends[gpu].windows[place_of(metric)];
+  }
+  // Code, recent, total.
+  using Counts = std::vector<std::array<std::uint64_t, 3>>;
+  Counts xids() const {
+    Counts counts;
+    for (const model::XidCount& xid : snapshot_.trends[0].xids) {
+      counts.push_back({xid.code, xid.recent, xid.total});
+    }
+    return counts;
   }
   void tick(milliseconds after = seconds{1}) {
     now_ += after;
@@ -117,6 +128,52 @@ TEST_F(TrendsTest, ABurstIsSeenForAsLongAsTheWindow) {
   }
   tick();
   EXPECT_EQ(window(Metric::kGpuUtilization).max, 0);
+}
+
+TEST_F(TrendsTest, ABurstBetweenTwoTicksIsSeenInTheDriversSamples) {
+  constexpr std::size_t kBusy = 0;
+  static_assert(model::kSampledMetrics[kBusy] == Metric::kGpuUtilization);
+  set(Metric::kGpuUtilization, Reading::of(100));
+  tick();
+  set(Metric::kGpuUtilization, Reading::of(1500));  // the samples' mean
+  device().spreads[kBusy] = {true, 0, 9800};
+  tick();
+  EXPECT_EQ(window(Metric::kGpuUtilization), (model::Window{true, 0, 800, 9800}));
+  EXPECT_EQ(value(Metric::kBusySeconds), 150) << "milliseconds of one second";
+  device().spreads = {};
+  set(Metric::kGpuUtilization, Reading::of(100));
+  for (int i = 0; i < 31; ++i) tick();
+  EXPECT_EQ(window(Metric::kGpuUtilization), (model::Window{true, 100, 100, 100}));
+  // Without a reading there is no window to widen.
+  set(Metric::kGpuUtilization, Reading::none(Absence::kUnsupported));
+  device().spreads[kBusy] = {true, 0, 9800};
+  for (int i = 0; i < 32; ++i) tick();
+  EXPECT_EQ(window(Metric::kGpuUtilization), model::Window{});
+}
+
+TEST_F(TrendsTest, KnowsHowMuchACounterGrewLately) {
+  const auto growth = [this] { return snapshot_.trends[0].growth_recent[0]; };
+  for (const std::int64_t replays : {1000, 1000, 1007, 3, 5}) {
+    set(Metric::kPcieReplays, Reading::of(replays));
+    tick();
+  }
+  EXPECT_EQ(growth(), 9U) << "7, and 2 of the counter that begins anew";
+  set(Metric::kPcieReplays, Reading::none(Absence::kTimedOut));
+  tick(std::chrono::minutes{5} - seconds{20});
+  EXPECT_EQ(growth(), 9U);
+  tick(seconds{60});
+  EXPECT_EQ(growth(), 0U);
+}
+
+TEST_F(TrendsTest, KnowsHowManyLinksWereEverUp) {
+  for (const std::int64_t up : {4, 18, 12}) {
+    set(Metric::kNvlinkActiveLinks, Reading::of(up));
+    tick();
+  }
+  EXPECT_EQ(snapshot_.trends[0].links_up_most, 18U);
+  set(Metric::kNvlinkActiveLinks, Reading::none(Absence::kGone));
+  tick();
+  EXPECT_EQ(snapshot_.trends[0].links_up_most, 18U);
 }
 
 TEST_F(TrendsTest, AnotherWindowBeginsAnew) {
@@ -263,12 +320,12 @@ TEST_F(TrendsTest, CountsXids) {
   tick();
   EXPECT_EQ(value(Metric::kXidLast), 79);
   EXPECT_EQ(value(Metric::kXidErrors), 3);
-  EXPECT_EQ(snapshot_.trends[0].xids, (std::vector<model::XidCount>{{13, 1, 1}, {79, 2, 2}}));
+  EXPECT_EQ(xids(), (Counts{{13, 1, 1}, {79, 2, 2}}));
   tick(seconds{299});
   EXPECT_EQ(snapshot_.trends[0].xids[1].recent, 2U);
   tick(seconds{20});
   // Once seen it stays, with nothing recent.
-  EXPECT_EQ(snapshot_.trends[0].xids, (std::vector<model::XidCount>{{13, 0, 1}, {79, 0, 2}}));
+  EXPECT_EQ(xids(), (Counts{{13, 0, 1}, {79, 0, 2}}));
 }
 
 TEST_F(TrendsTest, AnOldXidCountsAndIsNotRecent) {
@@ -276,7 +333,7 @@ TEST_F(TrendsTest, AnOldXidCountsAndIsNotRecent) {
   device().events = {event(EventKind::kXid, 31, seconds{400}),
                      event(EventKind::kXid, 31, seconds{200})};
   tick();
-  EXPECT_EQ(snapshot_.trends[0].xids, (std::vector<model::XidCount>{{31, 1, 2}}));
+  EXPECT_EQ(xids(), (Counts{{31, 1, 2}}));
   tick(seconds{120});
   EXPECT_EQ(snapshot_.trends[0].xids[0].recent, 0U);
 }

@@ -16,6 +16,7 @@ class AutoSource final : public model::Source {
     base::Error error{base::ErrorKind::kUnavailable, "cannot find any GPU"};
     const char* separator = ": ";
     for (const Candidate& candidate : candidates_) {
+      if (interrupted_) break;
       auto inventory = candidate.source->open();
       if (inventory) {
         opened_ = candidate.source.get();
@@ -47,6 +48,11 @@ class AutoSource final : public model::Source {
     return opened != nullptr && opened->lost();
   }
 
+  void interrupt() override {
+    interrupted_ = true;
+    for (const Candidate& candidate : candidates_) candidate.source->interrupt();
+  }
+
   std::optional<base::Error> trouble() const override {
     const model::Source* opened = opened_;
     return opened == nullptr ? std::nullopt : opened->trouble();
@@ -54,6 +60,7 @@ class AutoSource final : public model::Source {
 
  private:
   const std::vector<Candidate> candidates_;
+  std::atomic<bool> interrupted_{false};
   std::atomic<model::Source*> opened_{nullptr};  // of candidates_; null when none opened
 };
 

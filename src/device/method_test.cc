@@ -24,6 +24,7 @@ class FakeSource final : public model::Source {
   struct State {
     bool opens = true;
     bool lost = false;
+    bool interrupted = false;
     std::optional<base::Error> trouble;
     int opened = 0;
   };
@@ -44,6 +45,7 @@ class FakeSource final : public model::Source {
     out.at(model::Metric::kTemperature) = model::Reading::of(mark_);
   }
   bool lost() const override { return state_->lost; }
+  void interrupt() override { state_->interrupted = true; }
   std::optional<base::Error> trouble() const override { return state_->trouble; }
 
  private:
@@ -178,6 +180,15 @@ TEST(AutoSource, HasTheTroubleOfTheOneThatOpened) {
   ASSERT_TRUE(both.source->open());
   ASSERT_TRUE(both.source->trouble());
   EXPECT_EQ(both.source->trouble()->message, "cannot follow two");
+}
+
+TEST(AutoSource, InterruptsAllAndOpensNoneAfterwards) {
+  const Auto both;
+  both.source->interrupt();
+  EXPECT_TRUE(both.first->interrupted);
+  EXPECT_TRUE(both.second->interrupted);
+  EXPECT_FALSE(both.source->open());
+  EXPECT_EQ(both.first->opened + both.second->opened, 0);
 }
 
 TEST(AutoSource, ReportsEveryReasonWhenNoneOpens) {

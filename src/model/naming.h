@@ -63,6 +63,7 @@ enum class FamilySource : std::uint8_t {
   kXidLast,        // kXidLast, with code and text as labels
   kXidsRecent,     // one series per XID: how often it came within kRecent
   kClocksRecent,   // one series per reason: how often it began to hold the clocks within kRecent
+  kPeerLinks,      // one series per other GPU: how NVLink reaches it
   kHealthWatches,  // one series per watch of DCGM's: what the verdicts say of it
   kWindowMin,      // of the metric, which is one of kMovingMetrics
   kWindowMean,

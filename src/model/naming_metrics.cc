@@ -147,6 +147,8 @@ constexpr std::array kDcgm{
     "How often each reason began to hold the clocks within the last five minutes"},
   MetricsFamily{"DCGM_EXP_GPU_HEALTH_STATUS", "", Metric::kRecoveryAction, kHealthWatches, kGauge, kCommon,
     "Result of each health watch: 0 pass, 10 warning, 20 failure"},
+  MetricsFamily{"DCGM_EXP_P2P_STATUS", "", Metric::kNvlinkActiveLinks, kPeerLinks, kGauge, kCommon,
+    "How NVLink reaches each other GPU: 0 where it does, else why not"},
 
   MetricsFamily{"DCGM_FI_DEV_VIDEO_CLOCK", "", Metric::kVideoClock, kReading, kGauge, kOnRequest,
     "Clock of the video engines, in MHz"},

@@ -94,6 +94,18 @@ enum class EventKind : std::uint8_t {
                  // kClockEventIdle + N is 1 from now on
 };
 
+// How one GPU reaches another over NVLink: the numbers are NVML's (nvmlGpuP2PStatus_t).
+enum class PeerLink : std::uint8_t {
+  kOk,
+  kChipsetNotSupported,
+  kGpuNotSupported,
+  kTopologyNotSupported,
+  kDisabledByRegistryKey,
+  kNotSupported,
+  kUnknown,
+  kNotKnownYet,  // also of a GPU and itself
+};
+
 // Something that happened to a device between two ticks.
 struct Event {
   EventKind kind = EventKind::kXid;
@@ -112,8 +124,11 @@ struct DeviceSample {
   std::vector<Process> processes;
   Absence processes_absence = Absence::kNotYet;  // kPresent: `processes` is the whole list
   std::optional<SourceVerdict> source_verdict;
-  // Since the device's last read, oldest first: read() clears what it finds and puts its own.
+  std::vector<PeerLink> peers;  // by GPU index; empty where the source does not say
+  // Since the device's last read: read() clears what it finds and puts its own. Events are oldest
+  // first.
   std::vector<Event> events;
+  Spreads spreads{};
 
   const Reading& at(Metric metric) const { return gpu[column(metric)]; }
   Reading& at(Metric metric) { return gpu[column(metric)]; }

@@ -39,6 +39,10 @@ class Source {
   // of: the sampler then calls open() again, with growing pauses. Thread-safe.
   virtual bool lost() const = 0;
 
+  // Makes an open() that is under way, or comes later, end soon, with an error. For good, and from
+  // any thread. A source whose open() never waits for others does nothing.
+  virtual void interrupt() {}
+
   // What does not work beside read(), such as a tool that hangs, as long as it does not: why values
   // are missing or old. Thread-safe.
   virtual std::optional<base::Error> trouble() const { return std::nullopt; }

@@ -100,6 +100,8 @@ void DeviceSample::mark_absent(Absence why, bool keep_once) {
   processes.clear();
   processes_absence = why;
   source_verdict.reset();
+  peers.clear();
+  spreads = {};
 }
 
 }  // namespace gpuscope::model

@@ -49,7 +49,8 @@ inline constexpr std::array kMovingMetrics{
 inline constexpr std::size_t kMovingCount = kMovingMetrics.size();
 
 // The readings of one metric within the trailing window, in the scale of its catalogue row. Those
-// without a value are left out; without any there is no window.
+// without a value are left out; without any there is no window. Where the driver samples the metric
+// by itself, its samples count in `min` and `max`.
 struct Window {
   bool present = false;
   std::int64_t min = 0;
@@ -57,6 +58,30 @@ struct Window {
   std::int64_t max = 0;
   friend bool operator==(const Window&, const Window&) = default;
 };
+
+// The metrics that a driver may sample by itself, faster than it is read.
+inline constexpr std::array kSampledMetrics{
+    Metric::kGpuUtilization,
+    Metric::kMemoryUtilization,
+    Metric::kEncoderUtilization,
+    Metric::kDecoderUtilization,
+    Metric::kPower,
+    Metric::kSmClock,
+};
+
+// The least and the most of the driver's own samples of one metric since they were last taken, in
+// the scale of its catalogue row.
+struct Spread {
+  bool present = false;
+  std::int64_t min = 0;
+  std::int64_t max = 0;
+  friend bool operator==(const Spread&, const Spread&) = default;
+};
+// By place in kSampledMetrics.
+using Spreads = std::array<Spread, kSampledMetrics.size()>;
+
+// Counters of which it is known how much they grew lately.
+inline constexpr std::array kGrowingMetrics{Metric::kPcieReplays};
 
 // The reasons that may hold the clocks: reason N is the metric kClockEventIdle + N.
 inline constexpr std::size_t kClockEventCount =
@@ -71,6 +96,7 @@ struct XidCount {
   std::uint64_t code = 0;
   std::uint64_t recent = 0;  // within kRecent, to within ten seconds
   std::uint64_t total = 0;   // since the agent began to watch this GPU
+  base::WallTime last{};     // when it last came
   friend bool operator==(const XidCount&, const XidCount&) = default;
 };
 
@@ -84,6 +110,10 @@ struct GpuTrend {
   // two changes of each of its counters; 0 after kLinkQuiet without one.
   std::vector<Reading> link_rates;
   std::vector<XidCount> xids;  // every XID seen, by code; the first 64 different ones
+  // How much each of kGrowingMetrics grew within kRecent, to within ten seconds.
+  std::array<std::uint32_t, kGrowingMetrics.size()> growth_recent{};
+  // The most NVLinks that were ever up at once since the agent began to watch this GPU.
+  std::uint32_t links_up_most = 0;
   // It answered in this tick: neither lost nor too late.
   bool present = false;
   std::optional<base::WallTime> last_seen;  // the last tick in which it answered

@@ -87,6 +87,10 @@ class RemoteWriter::Impl {
   Result<void> start();
   void stop();
   RemoteWriteStatus status() const;
+  void change(wire::MetricsOptions metrics) {
+    MutexLock lock(mutex_);
+    changed_metrics_ = std::move(metrics);
+  }
 
  private:
   void run();
@@ -94,6 +98,7 @@ class RemoteWriter::Impl {
   Result<bool> step();
   Result<void> begin();
   Result<void> fill();
+  void take_changes();
   void take(const model::Snapshot& tick);
   Result<bool> send_batch();
   // Nothing more is to be done with the request.
@@ -122,6 +127,7 @@ class RemoteWriter::Impl {
   base::CondVar wake_;
   bool stopping_ GUARDED_BY(mutex_) = false;
   RemoteWriteStatus status_ GUARDED_BY(mutex_);
+  std::optional<wire::MetricsOptions> changed_metrics_ GUARDED_BY(mutex_);
 
   // The thread's own, but for WebClient::cancel().
   const std::unique_ptr<model::TickReader> reader_;
@@ -262,8 +268,18 @@ Result<void> RemoteWriter::Impl::begin() {
   return {};
 }
 
+void RemoteWriter::Impl::take_changes() {
+  std::optional<wire::MetricsOptions> changed;
+  {
+    MutexLock lock(mutex_);
+    changed.swap(changed_metrics_);
+  }
+  if (changed) batch_.change(std::move(*changed));
+}
+
 // Reads ticks until the batch is full, or is the one that was on its way when the last run ended.
 Result<void> RemoteWriter::Impl::fill() {
+  take_changes();
   const auto now = clock_.wall_now();
   if (position_.newest && *position_.newest > now + limits_.clock_slack) {
     base::log(LogLevel::kWarning,
@@ -471,6 +487,7 @@ Result<std::unique_ptr<RemoteWriter>> RemoteWriter::start(base::Clock& clock,
   return writer;
 }
 
+void RemoteWriter::change(wire::MetricsOptions metrics) { impl_->change(std::move(metrics)); }
 RemoteWriteStatus RemoteWriter::status() const { return impl_->status(); }
 void RemoteWriter::stop() { impl_->stop(); }
 

@@ -58,6 +58,8 @@ class RemoteWriter {
   RemoteWriter& operator=(const RemoteWriter&) = delete;
 
   RemoteWriteStatus status() const;
+  // How /metrics looks from now on: taken with the next batch.
+  void change(wire::MetricsOptions metrics);
   // Ends what is under way and joins the thread. What was not sent is sent after the next start.
   // Idempotent.
   void stop();

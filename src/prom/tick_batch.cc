@@ -10,9 +10,13 @@ namespace gpuscope::prom {
 TickBatch::TickBatch(wire::MetricsOptions metrics, Labels labels)
     : labels_(std::move(labels)),
       gpu_metric_(model::gpu_metric_naming()),
-      metrics_(std::move(metrics)) {}
+      metrics_(std::make_unique<wire::MetricsText>(std::move(metrics))) {}
 
 TickBatch::~TickBatch() = default;
+
+void TickBatch::change(wire::MetricsOptions metrics) {
+  metrics_ = std::make_unique<wire::MetricsText>(std::move(metrics));
+}
 
 void TickBatch::add(const model::Snapshot& tick) {
   take(tick, true);
@@ -51,7 +55,7 @@ void TickBatch::take(const model::Snapshot& tick, bool send) {
   const bool simulated = tick.inventory && tick.inventory->simulated;
   page_.clear();
   gpu_metric_.append(tick, {}, page_);
-  metrics_.append_kept(tick, page_);
+  metrics_->append_kept(tick, page_);
   ++tick_;
   std::swap(before_, present_);
   present_.clear();

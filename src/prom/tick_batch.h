@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <unordered_map>
@@ -43,6 +44,8 @@ class TickBatch {
   bool next_request(std::size_t& from, std::size_t max_bytes, WriteRequest& request) const;
   // All of it was sent.
   void clear();
+  // How /metrics looks from the next tick on: series that are renamed end and begin anew.
+  void change(wire::MetricsOptions metrics);
 
  private:
   struct Series {
@@ -67,7 +70,7 @@ class TickBatch {
 
   const Labels labels_;
   wire::PrometheusText gpu_metric_;
-  wire::MetricsText metrics_;
+  std::unique_ptr<wire::MetricsText> metrics_;
   std::string page_;
 
   bool simulated_ = false;       // the last tick

@@ -12,8 +12,6 @@ namespace gpuscope::wire {
 namespace {
 
 constexpr std::string_view kBlanks = " \t\r";
-// dcgm-exporter has it, and the agent cannot: it asks GPUs one by one, and for no pair of them.
-constexpr std::string_view kOfPairs = "DCGM_EXP_P2P_STATUS";
 constexpr std::size_t kLongestShown = 80;  // of a stranger's text in a warning
 
 std::string_view trimmed(std::string_view text) {
@@ -94,11 +92,6 @@ std::string read_line(std::string_view line, Counter& counter) {
   counter.is_counter = *type == "counter";
   if (!counter.is_label && !counter.is_counter && *type != "gauge") {
     return "'" + shown(*type) + "' is not gauge, counter or label";
-  }
-  if (*field == kOfPairs) {
-    return "'" + *field +
-           "' is not served, because this agent reads GPUs one by one and no pair of them; "
-           "gpuscope_nvlink_state has the state of each link";
   }
   if (counter.is_label ? !is_label_field(*field) : !is_family(*field)) {
     return "'" + shown(*field) + "' is no field that this agent has" +

@@ -57,8 +57,7 @@ TEST(Counters, WarnOfLinesThatMakeNoSense) {
       "just words\n"
       "\"DCGM_FI_DEV_FB_USED, gauge, x\n"
       "\"DCGM_FI_DEV_FB_USED\" x, gauge, x\n"
-      "\xff\xfe\x01, gauge, x\n"
-      "DCGM_EXP_P2P_STATUS, gauge, x\n",
+      "\xff\xfe\x01, gauge, x\n",
       "c.csv");
   EXPECT_EQ(summary(list), "DCGM_FI_DEV_GPU_TEMP|gauge|fine\n");
   // Each is "c.csv:LINE: what is wrong; the line is left out".
@@ -71,10 +70,7 @@ TEST(Counters, WarnOfLinesThatMakeNoSense) {
       "7: a line is FIELD, type, help",
       "8: a quote does not end, or something follows it",
       "9: a quote does not end, or something follows it",
-      "10: '\xef\xbf\xbd\xef\xbf\xbd ' is no field that this agent has",
-      "11: 'DCGM_EXP_P2P_STATUS' is not served, because this agent reads GPUs one by one and no "
-      "pair "
-      "of them; gpuscope_nvlink_state has the state of each link"};
+      "10: '\xef\xbf\xbd\xef\xbf\xbd ' is no field that this agent has"};
   std::vector<std::string> warnings;
   for (const std::string& each : wrong) {
     warnings.push_back("c.csv:" + each + "; the line is left out");

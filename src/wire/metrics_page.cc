@@ -89,6 +89,8 @@ void MetricsText::Page::write(const Family& family) {
       return xids_recent(family);
     case FamilySource::kClocksRecent:
       return clocks_recent(family);
+    case FamilySource::kPeerLinks:
+      return peer_links(family);
     case FamilySource::kHealthWatches:
       return health_watches(family);
     case FamilySource::kWindowMin:
@@ -203,6 +205,28 @@ void MetricsText::Page::clocks_recent(const Family& family) {
       label("clock_event", names[i]);
       label("window_size_in_ms", static_cast<std::uint64_t>(model::kRecent.count()));
       end(snapshot_.trends[gpu].clock_events_recent[i]);
+    }
+  }
+}
+
+void MetricsText::Page::peer_links(const Family& family) {
+  // As dcgm-exporter has them, by NVML's numbers.
+  constexpr std::array<std::string_view, 7> kTexts{"OK",
+                                                   "ChipsetNotSupported",
+                                                   "GPUNotSupported",
+                                                   "TopologyNotSupported",
+                                                   "DisabledByRegKey",
+                                                   "NotSupported",
+                                                   "Unknown"};
+  for (std::size_t gpu = 0; gpu < gpus(); ++gpu) {
+    const std::vector<model::PeerLink>& peers = snapshot_.devices[gpu].peers;
+    for (std::size_t other = 0; other < peers.size(); ++other) {
+      const auto status = static_cast<std::size_t>(peers[other]);
+      if (status >= kTexts.size()) continue;
+      begin(family.sample_name(), labels_.identity(gpu)).append(tail(family, gpu));
+      label("peer_gpu", other);
+      label("link_status", kTexts[status]);
+      end(static_cast<std::int64_t>(status));
     }
   }
 }

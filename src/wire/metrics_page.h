@@ -68,6 +68,7 @@ class MetricsText::Page {
   void xid_last(const Family& family);
   void xids_recent(const Family& family);
   void clocks_recent(const Family& family);
+  void peer_links(const Family& family);
   void health_watches(const Family& family);
 
   void xid_totals();

@@ -67,6 +67,7 @@ model::Snapshot full_snapshot() {
   for (model::FanRow& fan : device.fans) fan.fill(Reading::of(3000));
   device.links.resize(2);
   for (model::LinkRow& link : device.links) link.fill(Reading::of(5));
+  device.peers = {model::PeerLink::kNotKnownYet, model::PeerLink::kTopologyNotSupported};
   for (model::Process& process : device.processes) process.row.fill(Reading::of(1));
   device.processes[0].name = "a \"name\"";
   snapshot.trends.resize(2);
@@ -387,6 +388,13 @@ TEST(MetricsText, AListOfCountersChooses) {
   EXPECT_THAT(page, HasSubstr(line("DCGM_FI_DEV_BOARD_POWER_WATTS", "102.072", tail)));
   // Ours are not DCGM's to choose.
   EXPECT_THAT(page, HasSubstr("gpuscope_gpu_busy_seconds_total{"));
+}
+
+TEST(MetricsText, SaysHowEachOtherGpuIsReached) {
+  const model::Snapshot snapshot = full_snapshot();
+  const auto lines = lines_with(render(snapshot), "DCGM_EXP_P2P_STATUS{");
+  ASSERT_EQ(lines.size(), 1U) << "of the GPU that knows, and not of itself";
+  EXPECT_THAT(lines[0], HasSubstr(",peer_gpu=\"1\",link_status=\"TopologyNotSupported\"} 3"));
 }
 
 // Every row of the catalogue has a name by default, and is served under each that it has.

@@ -138,12 +138,12 @@ class Settings(unittest.TestCase):
             with harness.Agent(*arguments("three-default"), "--dcgm-counters", str(path)) as agent:
                 text = page(agent).text
                 self.assertEqual({name for name in names(text) if name.startswith("DCGM")},
-                                 {"DCGM_FI_DEV_GPU_TEMP"})
+                                 {"DCGM_FI_DEV_GPU_TEMP", "DCGM_EXP_P2P_STATUS"})
                 self.assertIn("# HELP DCGM_FI_DEV_GPU_TEMP Their own help (in C).\n", text)
                 self.assertIn(',Hostname="node-1",DCGM_FI_DEV_SERIAL="SIM123456",simulated="true"} 45.6\n', text)
                 self.assertIn("gpuscope_gpu_busy_seconds_total{", text)
                 self.assertIn(f"{path}:3: 'DCGM_FI_DEV_NO_SUCH' is no field that this agent has", agent.log)
-                self.assertIn(f"{path}:5: 'DCGM_EXP_P2P_STATUS' is not served", agent.log)
+                self.assertIn('peer_gpu="1",link_status="OK",simulated="true"} 0\n', text)
 
     def test_refuse_a_list_that_cannot_be_read(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -66,6 +66,30 @@ class Reload(unittest.TestCase):
         harness.wait_for(lambda: ticks() >= 5, "ticks, long before a minute is over")
         self.assertEqual(self.settings(agent)["restart"], [])
 
+    def test_names_and_counters_of_metrics_are_taken_at_once(self):
+        counters = self.file.with_name("counters.csv")
+        counters.write_text("DCGM_FI_DEV_GPU_TEMP, gauge, first\n")
+        self.write("interval: 100ms\n")
+        agent = self.agent()
+        page = lambda: agent.get("/metrics").text
+        self.assertIn("\nDCGM_FI_DEV_POWER_USAGE{", page())
+        self.write(f"interval: 100ms\ndcgm_names: new\ndcgm_hostname_label: hostname\n")
+        harness.wait_for(lambda: "\nDCGM_FI_DEV_BOARD_POWER_WATTS{" in page(), "the new names")
+        self.assertIn(",hostname=", page())
+        self.assertNotIn("DCGM_FI_DEV_POWER_USAGE", page())
+        self.write(f"interval: 100ms\ndcgm_counters: {counters}\n")
+        harness.wait_for(lambda: "# HELP DCGM_FI_DEV_GPU_TEMP first\n" in page(), "the list")
+        self.assertNotIn("DCGM_FI_DEV_POWER_USAGE", page())
+        # A signal reads the list itself again.
+        counters.write_text("DCGM_FI_DEV_GPU_TEMP, gauge, second\n")
+        agent.process.send_signal(signal.SIGHUP)
+        harness.wait_for(lambda: "# HELP DCGM_FI_DEV_GPU_TEMP second\n" in page(), "the list as it is now")
+        counters.unlink()
+        agent.process.send_signal(signal.SIGHUP)
+        error = harness.wait_for(lambda: self.settings(agent)["error"], "the error in /health")
+        self.assertIn("it is named by the setting dcgm_counters", error)
+        self.assertIn("# HELP DCGM_FI_DEV_GPU_TEMP second\n", page())
+
     def test_a_broken_file_changes_nothing_and_is_told(self):
         self.write("log_level: info\n")
         agent = self.agent()

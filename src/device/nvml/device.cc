@@ -418,12 +418,14 @@ void Device::publish(model::DeviceSample& out) const {
   out.processes = values_.processes;
   out.processes_absence = values_.processes_absence;
   out.events = values_.events;
+  out.spreads = values_.spreads;
 }
 
 // A GPU that could not be found at open() is looked for again now and then.
 Device::Outcome Device::look_again(base::WallTime tick, model::DeviceSample& out) {
   out.mark_absent(absence_of(handle_code_), false);
   out.events.clear();
+  out.spreads = {};
   if (!handle_turn_.due(tick, kHandlePeriod)) return Outcome::kFine;
   handle_turn_.done(tick, kHandlePeriod);
   find_handle();
@@ -447,6 +449,7 @@ Device::Outcome Device::read(base::WallTime tick, model::DeviceSample& out) {
   calls_ = 0;
   subject_.tick = tick;
   values_.events.clear();
+  values_.spreads = {};
   if (run_tick(tick)) {
     derive();
     note_clock_events(tick);

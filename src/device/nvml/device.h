@@ -44,6 +44,11 @@ class Device {
   nvmlReturn_t handle_code() const { return handle_code_; }
   nvmlDevice_t handle() const { return handle_; }
   bool gives_gpm() const { return gpm_; }
+  // The driver itself counts for how long what held the clocks, also between two ticks
+  // (that of thermal reasons is the newest: before driver 550 there is none).
+  bool times_clocks() const {
+    return fields_.gives(model::Metric::kClockEventHwThermalSlowdownSeconds);
+  }
 
   // One tick; see model::Source::read(). At most kMaxCallsPerTick NVML calls where ticks are a
   // second apart or less. Allocates nothing while the GPU keeps its processes.

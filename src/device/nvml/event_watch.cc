@@ -2,6 +2,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <system_error>
 #include <utility>
@@ -15,18 +17,26 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr unsigned int kWaitMs = 500;
-// After an error, and after so many events in a row.
-constexpr milliseconds kPause{500};
-constexpr int kBurst = 16;
+constexpr milliseconds kPause{500};  // after an error
+// After so many events in a row: still faster than any driver sends them.
+constexpr int kBurst = 64;
+constexpr milliseconds kBreath{20};
+constexpr milliseconds kLookAtClocks{100};  // at most so often, for each GPU
+// NVML's bits of the reasons stand in the order of the catalogue's flags.
+constexpr std::uint64_t kReasons = (std::uint64_t{1} << model::kClockEventCount) - 1;
 
 }  // namespace
 
 // Held by the watch and by its thread.
 class EventWatch::Shared {
  public:
-  Shared(std::shared_ptr<const Session> session, std::vector<nvmlDevice_t> devices)
-      : session_(std::move(session)), devices_(std::move(devices)), waiting_(devices_.size()) {
-    for (auto& codes : waiting_) codes.reserve(kMostWaiting);
+  Shared(std::shared_ptr<const Session> session, std::vector<Watched> devices)
+      : session_(std::move(session)),
+        devices_(std::move(devices)),
+        looked_(devices_.size()),
+        xids_(devices_.size()),
+        clocks_(devices_.size()) {
+    for (auto& codes : xids_) codes.reserve(kMostWaiting);
   }
 
   // The thread's life.
@@ -45,10 +55,14 @@ class EventWatch::Shared {
 
   void take(std::size_t device, base::WallTime tick, std::vector<model::Event>& out) {
     const base::MutexLock lock(mutex_);
-    for (const std::uint64_t code : waiting_[device]) {
+    for (const std::uint64_t code : xids_[device]) {
       out.push_back({model::EventKind::kXid, code, tick});
     }
-    waiting_[device].clear();
+    for (const std::uint64_t code : clocks_[device]) {
+      out.push_back({model::EventKind::kClockEvents, code, tick});
+    }
+    xids_[device].clear();
+    clocks_[device].clear();
   }
 
   // Waits for the thread's end, but not for a call that never ends: then false.
@@ -63,17 +77,27 @@ class EventWatch::Shared {
   }
 
  private:
-  // False when no GPU tells of XIDs.
+  // False when no GPU tells of anything.
   bool watch_all(nvmlEventSet_t set) {
     const Functions& nvml = session_->nvml();
     if (nvml.nvmlDeviceRegisterEvents == nullptr) return false;
     bool any = false;
-    for (nvmlDevice_t device : devices_) {
-      if (device == nullptr || stopping()) continue;
-      any |=
-          nvml.nvmlDeviceRegisterEvents(device, nvmlEventTypeXidCriticalError, set) == NVML_SUCCESS;
+    for (const Watched& one : devices_) {
+      if (one.device == nullptr || stopping()) continue;
+      const unsigned long long types = types_of(one);
+      any |= nvml.nvmlDeviceRegisterEvents(one.device, types, set) == NVML_SUCCESS;
     }
     return any;
+  }
+
+  unsigned long long types_of(const Watched& one) const {
+    const Functions& nvml = session_->nvml();
+    unsigned long long supported = 0;
+    const bool clocks =
+        one.clocks && nvml.nvmlDeviceGetSupportedEventTypes != nullptr &&
+        nvml.nvmlDeviceGetSupportedEventTypes(one.device, &supported) == NVML_SUCCESS &&
+        (supported & nvmlEventTypeClock) != 0;
+    return nvmlEventTypeXidCriticalError | (clocks ? nvmlEventTypeClock : 0);
   }
 
   void wait_for_events(nvmlEventSet_t set) {
@@ -88,26 +112,48 @@ class EventWatch::Shared {
       in_a_row = code == NVML_SUCCESS ? in_a_row + 1 : 0;
       if (driver_gone(code)) return;
       // A GPU that is lost makes the wait itself fail, for all; others may still have something.
-      if ((code != NVML_SUCCESS && code != NVML_ERROR_TIMEOUT) || in_a_row >= kBurst) {
+      if (code != NVML_SUCCESS && code != NVML_ERROR_TIMEOUT) {
+        pause(kPause);
+      } else if (in_a_row >= kBurst) {
         in_a_row = 0;
-        pause();
+        pause(kBreath);
       }
     }
   }
 
   void note(const nvmlEventData_t& event) {
-    if ((event.eventType & nvmlEventTypeXidCriticalError) == 0) return;
-    const auto found = std::ranges::find(devices_, event.device);
+    const auto found = std::ranges::find(devices_, event.device, &Watched::device);
     if (found == devices_.end()) return;
-    const base::MutexLock lock(mutex_);
-    auto& codes = waiting_[static_cast<std::size_t>(found - devices_.begin())];
-    if (codes.size() == kMostWaiting) codes.erase(codes.begin());
-    codes.push_back(event.eventData);
+    const auto index = static_cast<std::size_t>(found - devices_.begin());
+    if ((event.eventType & nvmlEventTypeXidCriticalError) != 0)
+      keep(&Shared::xids_, index, event.eventData);
+    if ((event.eventType & nvmlEventTypeClock) != 0) look_at_clocks(index);
   }
 
-  void pause() {
+  void look_at_clocks(std::size_t index) {
+    const base::SteadyTime now = clock_.steady_now();
+    if (looked_[index] && now - *looked_[index] < kLookAtClocks) return;
+    looked_[index] = now;
+    const Functions& nvml = session_->nvml();
+    const auto function = nvml.nvmlDeviceGetCurrentClocksEventReasons != nullptr
+                              ? nvml.nvmlDeviceGetCurrentClocksEventReasons
+                              : nvml.nvmlDeviceGetCurrentClocksThrottleReasons;
+    unsigned long long reasons = 0;
+    if (function == nullptr || function(devices_[index].device, &reasons) != NVML_SUCCESS) return;
+    keep(&Shared::clocks_, index, reasons & kReasons);
+  }
+
+  using Codes = std::vector<std::vector<std::uint64_t>>;  // by device
+  void keep(Codes Shared::* of, std::size_t index, std::uint64_t code) {
+    const base::MutexLock lock(mutex_);
+    auto& codes = (this->*of)[index];
+    if (codes.size() == kMostWaiting) codes.erase(codes.begin());
+    codes.push_back(code);
+  }
+
+  void pause(milliseconds time) {
     base::MutexLock lock(mutex_);
-    if (!stopping_) changed_.wait_for(lock, kPause);
+    if (!stopping_) changed_.wait_for(lock, time);
   }
 
   bool stopping() {
@@ -116,15 +162,19 @@ class EventWatch::Shared {
   }
 
   const std::shared_ptr<const Session> session_;
-  const std::vector<nvmlDevice_t> devices_;
+  const std::vector<Watched> devices_;
+  const base::SystemClock clock_;
+  // The thread's own: when the clocks of each device were last looked at.
+  std::vector<std::optional<base::SteadyTime>> looked_;
   base::Mutex mutex_;
   base::CondVar changed_;
-  std::vector<std::vector<std::uint64_t>> waiting_ GUARDED_BY(mutex_);  // XIDs, by device
+  Codes xids_ GUARDED_BY(mutex_);
+  Codes clocks_ GUARDED_BY(mutex_);
   bool stopping_ GUARDED_BY(mutex_) = false;
   bool ended_ GUARDED_BY(mutex_) = false;
 };
 
-EventWatch::EventWatch(std::shared_ptr<const Session> session, std::vector<nvmlDevice_t> devices)
+EventWatch::EventWatch(std::shared_ptr<const Session> session, std::vector<Watched> devices)
     : shared_(std::make_shared<Shared>(std::move(session), std::move(devices))) {}
 
 EventWatch::~EventWatch() { stop(); }

@@ -1,4 +1,4 @@
-// The XIDs of all GPUs of one source, waited for on a thread of their own.
+// What happens to the GPUs of one source between ticks, waited for on a thread of its own.
 #pragma once
 
 #include <cstddef>
@@ -14,13 +14,18 @@
 
 namespace gpuscope::device::nvml {
 
-// One event set of NVML. Only critical XIDs are asked for: NVML's clock events tell of every change
-// of frequency, dozens a second on a busy card, and each would cost a call; what holds the clocks
-// is known from flags and counters that are read anyway. Thread-safe.
+// One event set of NVML: critical XIDs, and where it is wanted and supported changes of the clocks.
+// NVML's clock events tell of every change of frequency, and not why: after one, what holds the
+// clocks is asked for, ten times a second at most. A driver that keeps the time of each reason
+// itself tells the same in a tick's own batch, so it is spared them. Thread-safe.
 class EventWatch {
  public:
-  // `devices` by index of the source; null for one that could not be found.
-  EventWatch(std::shared_ptr<const Session> session, std::vector<nvmlDevice_t> devices);
+  struct Watched {
+    nvmlDevice_t device{};  // null for one that could not be found
+    bool clocks = false;    // its clocks' events are wanted
+  };
+  // By index of the source.
+  EventWatch(std::shared_ptr<const Session> session, std::vector<Watched> devices);
   ~EventWatch();  // stops
   EventWatch(const EventWatch&) = delete;
   EventWatch& operator=(const EventWatch&) = delete;
@@ -33,8 +38,8 @@ class EventWatch {
   // touches, where a call does not come back. Idempotent.
   void stop();
 
-  // Appends what came for a device since the last call, as of `tick`; at most the newest
-  // kMostWaiting.
+  // Appends what came for a device since the last call, as of `tick`: XIDs, and for every look at
+  // its clocks what held them then. At most the newest kMostWaiting of each.
   void take(std::size_t device, base::WallTime tick, std::vector<model::Event>& out);
 
   static constexpr std::size_t kMostWaiting = 64;

@@ -87,6 +87,7 @@ namespace gpuscope::device::nvml {
   X(nvmlDeviceGetDisplayActive)                   \
   X(nvmlDeviceGetNvLinkState)                     \
   X(nvmlDeviceGetPcieThroughput)                  \
+  X(nvmlDeviceGetP2PStatus)                       \
   X(nvmlDeviceGetProcessUtilization)              \
   X(nvmlDeviceGetNvLinkErrorCounter)              \
   X(nvmlDeviceGetSamples)                         \

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <chrono>
 #include <future>
+#include <memory>
 #include <string_view>
 #include <thread>
 
@@ -125,6 +126,94 @@ TEST_F(NvmlEventsTest, TellsWhatHeldTheClocksBetweenTwoTicks) {
   tick();
   EXPECT_THAT(sample_.events, ElementsAre(Event{EventKind::kClockEvents, kIdleAndPowerCap, time_}));
   EXPECT_THAT(tick().events, IsEmpty());
+}
+
+// Of a driver that counts no time of what holds the clocks, events tell of what came and went
+// between two ticks.
+TEST_F(NvmlEventsTest, LooksAtTheClocksWhenTheDriverSaysThatTheyChanged) {
+  fake_.field = [](int /*device*/, nvmlFieldValue_t& value) {
+    return value.fieldId == NVML_FI_DEV_CLOCKS_EVENT_REASON_HW_THERM_SLOWDOWN
+               ? NVML_ERROR_NOT_SUPPORTED
+               : NVML_SUCCESS;
+  };
+  ASSERT_TRUE(open());
+  for (int i = 0; i < 3; ++i) tick();
+  constexpr unsigned long long kPowerBrake = 0x80;
+  fake_.reasons = kPowerBrake;
+  fake_.send_event(0, nvmlEventTypeClock, 0);
+  const Event throttle{EventKind::kClockEvents, kPowerBrake, {}};
+  EXPECT_EQ(events_of(0).front().code, throttle.code);
+  EXPECT_EQ(fake_.registered, nvmlEventTypeXidCriticalError | nvmlEventTypeClock);
+  // A storm of them is drained, costs no call each, and keeps no XID.
+  const int looks = fake_.count("nvmlDeviceGetCurrentClocksEventReasons");
+  for (int i = 0; i < 500; ++i) fake_.send_event(0, nvmlEventTypeClock, 0);
+  fake_.send_xid(0, 79);
+  std::vector<Event> events;
+  int ticks = 0;
+  do {
+    events = events_of(0);
+    ++ticks;
+  } while (events.front().kind != EventKind::kXid);
+  EXPECT_EQ(events.front().code, 79U);
+  EXPECT_LT(fake_.count("nvmlDeviceGetCurrentClocksEventReasons") - looks, 400 + ticks);
+}
+
+TEST_F(NvmlEventsTest, SparesADriverThatCountsTimesTheEventsOfItsClocks) {
+  ASSERT_TRUE(open());
+  for (int i = 0; i < 3; ++i) tick();
+  while (fake_.count("nvmlEventSetWait_v2") == 0) std::this_thread::yield();
+  EXPECT_EQ(fake_.registered, nvmlEventTypeXidCriticalError);
+}
+
+TEST_F(NvmlEventsTest, SaysHowGpusReachEachOther) {
+  using model::PeerLink;
+  fake_.devices = 3;
+  fake_.nvlink_peer = NVML_P2P_STATUS_NOT_SUPPORTED;
+  ASSERT_TRUE(open());
+  for (int i = 0; i < 3; ++i) tick();
+  EXPECT_EQ(fake_.count("nvmlDeviceGetP2PStatus"), 0) << "who reads once starts no thread";
+  while (tick().peers.empty()) std::this_thread::yield();
+  EXPECT_THAT(sample_.peers, ElementsAre(PeerLink::kNotKnownYet, PeerLink::kNotSupported,
+                                         PeerLink::kNotSupported));
+  // All that is between two rounds is a copy.
+  model::DeviceSample last;
+  do {
+    source_->read(2, time_, last);
+    std::this_thread::yield();
+  } while (last.peers.empty());
+  EXPECT_EQ(fake_.count("nvmlDeviceGetP2PStatus"), 6);
+
+  // A GPU that is lost has none.
+  lost_ = true;
+  fake_.result = [this](std::string_view, int) {
+    return lost_ ? NVML_ERROR_GPU_IS_LOST : NVML_SUCCESS;
+  };
+  for (int i = 0; i < 3; ++i) tick();
+  EXPECT_THAT(sample_.peers, IsEmpty());
+}
+
+TEST_F(NvmlEventsTest, APairThatHangsHoldsUpNobody) {
+  std::promise<void> entered;
+  std::promise<void> let_go;
+  auto gate = let_go.get_future().share();
+  fake_.devices = 2;
+  fake_.result = [&entered, gate, first = std::make_shared<std::atomic<bool>>(true)](
+                     std::string_view function, int) {
+    if (function == "nvmlDeviceGetP2PStatus" && first->exchange(false)) {
+      entered.set_value();
+      gate.wait();
+    }
+    return NVML_SUCCESS;
+  };
+  ASSERT_TRUE(open());
+  for (int i = 0; i < 4; ++i) tick();
+  entered.get_future().wait();
+  fake_.send_xid(0, 45);
+  EXPECT_EQ(events_of(0).front().code, 45U);
+  source_.reset();
+  EXPECT_EQ(fake_.count("nvmlShutdown"), 0) << "not under a call";
+  let_go.set_value();
+  while (fake_.count("nvmlShutdown") == 0) std::this_thread::yield();
 }
 
 }  // namespace

@@ -1,6 +1,7 @@
 // Profiling metrics, the driver's own samples, MIG instances, virtual GPUs and shared memory.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cmath>
@@ -119,7 +120,8 @@ TEST_F(NvmlSourceTest, KeepsToItsBudgetWithEverythingThereIs) {
   const auto busy_tick = [&] {
     for (const nvmlSamplingType_t type :
          {NVML_GPU_UTILIZATION_SAMPLES, NVML_MEMORY_UTILIZATION_SAMPLES,
-          NVML_ENC_UTILIZATION_SAMPLES, NVML_DEC_UTILIZATION_SAMPLES}) {
+          NVML_ENC_UTILIZATION_SAMPLES, NVML_DEC_UTILIZATION_SAMPLES, NVML_TOTAL_POWER_SAMPLES,
+          NVML_PROCESSOR_CLK_SAMPLES}) {
       fake_.driver_samples[type] = {driver_sample(time_, 50)};
     }
     return calls_of_tick();
@@ -164,6 +166,33 @@ TEST_F(NvmlSourceTest, UtilizationIsTheMeanOfTheDriversSamples) {
   tick(seconds{3});
   EXPECT_EQ(sample_.at(Metric::kGpuUtilization), Reading::of(5000));
   EXPECT_EQ(sample_.at(Metric::kMemoryUtilization), Reading::of(2000));
+}
+
+TEST_F(NvmlSourceTest, SaysHowFarTheDriversSamplesReach) {
+  auto& busy = fake_.driver_samples[NVML_GPU_UTILIZATION_SAMPLES];
+  auto& power = fake_.driver_samples[NVML_TOTAL_POWER_SAMPLES];
+  ASSERT_TRUE(open());
+  const auto spread = [this](Metric metric) {
+    const auto* const place = std::ranges::find(model::kSampledMetrics, metric);
+    return sample_.spreads[static_cast<std::size_t>(place - model::kSampledMetrics.begin())];
+  };
+  for (int i = 0; i < 4; ++i) tick();
+  busy = {driver_sample(time_ + milliseconds{100}, 0), driver_sample(time_ + milliseconds{300}, 97),
+          driver_sample(time_ + milliseconds{500}, 3)};
+  power = {driver_sample(time_ + milliseconds{100}, 90'000),
+           driver_sample(time_ + milliseconds{300}, 655'350)};
+  model::Spread of_power;
+  tick();
+  EXPECT_EQ(spread(Metric::kGpuUtilization), (model::Spread{true, 0, 9700}));
+  EXPECT_EQ(sample_.at(Metric::kGpuUtilization), Reading::of(3333));
+  for (int i = 0; i < 4 && !of_power.present; ++i) {
+    of_power = spread(Metric::kPower);
+    tick();
+  }
+  EXPECT_EQ(of_power, (model::Spread{true, 90'000, 655'350}));
+  EXPECT_EQ(sample_.at(Metric::kPower), tick().at(Metric::kPower)) << "as of the tick, as before";
+  EXPECT_EQ(spread(Metric::kGpuUtilization), model::Spread{}) << "once";
+  EXPECT_EQ(spread(Metric::kSmClock), model::Spread{}) << "not given";
 }
 
 TEST_F(NvmlSourceTest, GivesMigInstances) {

@@ -16,6 +16,7 @@
 #include "device/nvml/event_watch.h"
 #include "device/nvml/host_engine.h"
 #include "device/nvml/library.h"
+#include "device/nvml/peer_table.h"
 
 namespace gpuscope::device::nvml {
 namespace {
@@ -114,7 +115,7 @@ void mention_host_engine(const std::string& root) {
 class NvmlSource final : public model::Source {
  public:
   NvmlSource(const Options& options, const base::Clock& clock) : options_(options), clock_(clock) {}
-  ~NvmlSource() override { set_opening(nullptr, nullptr); }
+  ~NvmlSource() override { set_opening({}); }
   NvmlSource(const NvmlSource&) = delete;
   NvmlSource& operator=(const NvmlSource&) = delete;
 
@@ -123,41 +124,41 @@ class NvmlSource final : public model::Source {
   void read(std::size_t device, base::WallTime tick, model::DeviceSample& out) override;
   bool lost() const override {
     const base::MutexLock lock(mutex_);
-    return opening_ != nullptr && opening_->wanted();
+    return shared_.opening != nullptr && shared_.opening->wanted();
   }
 
  private:
   struct Shared {
     std::shared_ptr<Opening> opening;
     std::shared_ptr<EventWatch> events;
+    std::shared_ptr<PeerTable> peers;
   };
   Shared opening() const {
     const base::MutexLock lock(mutex_);
-    return {opening_, events_};
+    return shared_;
   }
-  void set_opening(std::shared_ptr<Opening> opening, std::shared_ptr<EventWatch> events) {
+  void set_opening(Shared opening) {
     {
       const base::MutexLock lock(mutex_);
-      std::swap(opening_, opening);
-      std::swap(events_, events);
+      std::swap(shared_, opening);
     }
-    // Outside the lock: its thread takes a while. A read that hangs may hold on to the object.
-    if (events != nullptr) events->stop();
+    // Outside the lock: their threads take a while. A read that hangs may hold on to the objects.
+    if (opening.events != nullptr) opening.events->stop();
+    if (opening.peers != nullptr) opening.peers->stop();
   }
 
   const Options options_;
   const base::Clock& clock_;
   Devices devices_;  // changes only in open(), when no read() starts
   mutable base::Mutex mutex_;
-  std::shared_ptr<Opening> opening_ GUARDED_BY(mutex_);
-  std::shared_ptr<EventWatch> events_ GUARDED_BY(mutex_);
+  Shared shared_ GUARDED_BY(mutex_);
   std::atomic<std::size_t> reads_{0};  // since open()
 };
 
 base::Result<std::shared_ptr<const model::Inventory>> NvmlSource::open() {
   // The last holder of the old session shuts it down: here, or a stuck call when it comes back.
   devices_.clear();
-  set_opening(nullptr, nullptr);
+  set_opening({});
   auto session = Session::open(options_);
   if (!session) return std::unexpected(session.error());
   const auto count = count_devices(**session, options_);
@@ -171,6 +172,7 @@ base::Result<std::shared_ptr<const model::Inventory>> NvmlSource::open() {
   const std::vector<bool> done = identify(found, opening, clock_, options_);
 
   auto inventory = std::make_shared<model::Inventory>();
+  std::vector<EventWatch::Watched> watched;
   std::vector<nvmlDevice_t> handles;
   bool gpm = false;
   inventory->method = "nvml";
@@ -184,7 +186,9 @@ base::Result<std::shared_ptr<const model::Inventory>> NvmlSource::open() {
       inventory->gpus.push_back(found[i]->info());
     }
     const bool usable = done[i] && found[i]->handle_code() == NVML_SUCCESS;
-    handles.push_back(usable ? found[i]->handle() : nullptr);
+    watched.push_back(usable ? EventWatch::Watched{found[i]->handle(), !found[i]->times_clocks()}
+                             : EventWatch::Watched{});
+    handles.push_back(watched.back().device);
     gpm |= usable && found[i]->gives_gpm();
     devices_.push_back(std::move(found[i]));
   }
@@ -195,16 +199,20 @@ base::Result<std::shared_ptr<const model::Inventory>> NvmlSource::open() {
   }
   if (gpm) mention_host_engine(options_.root);
   reads_ = 0;
-  set_opening(std::move(opening), std::make_shared<EventWatch>(*session, std::move(handles)));
+  set_opening({std::move(opening), std::make_shared<EventWatch>(*session, std::move(watched)),
+               std::make_shared<PeerTable>(*session, std::move(handles))});
   return inventory;
 }
 
 void NvmlSource::read(std::size_t index, base::WallTime tick, model::DeviceSample& out) {
   // Copies: this call may never come back, and then the source goes without it.
   const std::shared_ptr<Device> device = devices_[index];
-  const auto [opening, events] = this->opening();
-  // Who reads once, to print it, needs no thread for events.
-  if (reads_.fetch_add(1, std::memory_order_relaxed) == devices_.size()) events->start();
+  const auto [opening, events, peers] = this->opening();
+  // Who reads once, to print it, needs no threads beside.
+  if (reads_.fetch_add(1, std::memory_order_relaxed) == devices_.size()) {
+    events->start();
+    peers->start();
+  }
   if (!device->ready()) {
     out.mark_absent(Absence::kTimedOut, true);
     out.events.clear();
@@ -212,6 +220,7 @@ void NvmlSource::read(std::size_t index, base::WallTime tick, model::DeviceSampl
   }
   if (device->read(tick, out) == Device::Outcome::kReopen) opening->reopen();
   events->take(index, tick, out.events);
+  if (out.at(model::Metric::kTemperature).absence != Absence::kGone) peers->copy(index, out.peers);
 }
 
 }  // namespace

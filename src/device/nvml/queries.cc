@@ -83,13 +83,27 @@ nvmlReturn_t ask_utilization(Subject& subject) {
   return code;
 }
 
+// Where a metric that the driver samples has its place.
+constexpr std::size_t place_of(Metric metric) {
+  return static_cast<std::size_t>(std::ranges::find(model::kSampledMetrics, metric) -
+                                  model::kSampledMetrics.begin());
+}
+
 // The driver's own samples since the last time, or its latest figure where it has none.
 template <DriverSamples Subject::* kSamples, Metric kMetric, nvmlReturn_t (*kLatest)(Subject&)>
 nvmlReturn_t ask_samples(Subject& subject) {
-  const nvmlReturn_t code =
-      (subject.*kSamples)
-          .read(subject.nvml, subject.device, subject.tick, subject.values.at(kMetric));
+  model::DeviceSample& values = subject.values;
+  const nvmlReturn_t code = (subject.*kSamples)
+                                .read(subject.nvml, subject.device, subject.tick,
+                                      values.at(kMetric), values.spreads[place_of(kMetric)]);
   return code == NVML_ERROR_NOT_FOUND ? kLatest(subject) : code;
+}
+
+// How far the driver's samples reach of what is read as of the tick.
+template <DriverSamples Subject::* kSamples, Metric kMetric>
+nvmlReturn_t ask_spread(Subject& subject) {
+  return (subject.*kSamples)
+      .read(subject.nvml, subject.device, subject.values.spreads[place_of(kMetric)]);
 }
 
 nvmlReturn_t ask_latest_memory_utilization(Subject& subject) {
@@ -514,6 +528,8 @@ constexpr std::array kQueries{
     Query{kAskEncoder, {Metric::kEncoderUtilization}, seconds{2}, When::kUnlessBefore},
     Query{ask_samples<&Subject::decoder, Metric::kDecoderUtilization, kAskDecoder>, {Metric::kDecoderUtilization}, seconds{4}},
     Query{kAskDecoder, {Metric::kDecoderUtilization}, seconds{2}, When::kUnlessBefore},
+    Query{ask_spread<&Subject::power, Metric::kPower>, {}, seconds{2}},
+    Query{ask_spread<&Subject::sm_clock, Metric::kSmClock>, {}, seconds{8}},
     Query{ask_processes<ProcessList::kCompute>, {}, seconds{5}},
     Query{ask_processes<ProcessList::kGraphics>, {}, seconds{10}},
     Query{ask_processes<ProcessList::kMps>, {}, seconds{30}},

@@ -32,10 +32,13 @@ struct Subject {
   std::string meminfo{};  // the file of the host's memory, for GPUs that have none of their own
   nvmlReturn_t memory_code = NVML_SUCCESS;   // what the GPU last said of its own memory
   std::optional<bool> shares_host_memory{};  // once that was found out
-  DriverSamples utilization{NVML_GPU_UTILIZATION_SAMPLES};
-  DriverSamples memory_utilization{NVML_MEMORY_UTILIZATION_SAMPLES};
-  DriverSamples encoder{NVML_ENC_UTILIZATION_SAMPLES};
-  DriverSamples decoder{NVML_DEC_UTILIZATION_SAMPLES};
+  // Percents, milliwatts and megahertz.
+  DriverSamples utilization{NVML_GPU_UTILIZATION_SAMPLES, 100, 100};
+  DriverSamples memory_utilization{NVML_MEMORY_UTILIZATION_SAMPLES, 100, 100};
+  DriverSamples encoder{NVML_ENC_UTILIZATION_SAMPLES, 100, 100};
+  DriverSamples decoder{NVML_DEC_UTILIZATION_SAMPLES, 100, 100};
+  DriverSamples power{NVML_TOTAL_POWER_SAMPLES, 1, 100'000'000};
+  DriverSamples sm_clock{NVML_PROCESSOR_CLK_SAMPLES, 1, 100'000};
   // Whose turn it is in the queries that read one fan, or one link, at a time.
   std::uint32_t fan_for_percent = 0;
   std::uint32_t fan_for_rpm = 0;
@@ -79,7 +82,7 @@ struct Query {
 inline constexpr std::size_t kMaxQueries = 64;
 
 // In the order in which they are asked. At one tick a second they make, with the batch of fields,
-// about 9.5 calls a tick; a GPU that has other calls to make is asked the slow ones less often.
+// about 10 calls a tick; a GPU that has other calls to make is asked the slow ones less often.
 std::span<const Query> queries();
 
 // What is read once, at open(): thresholds, limits of limits, maxima. Any number of calls.

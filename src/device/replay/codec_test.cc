@@ -113,7 +113,7 @@ TEST(Decoder, RefusesWhatTheFormatForbids) {
   decoded(from({1, 0, 0, 2, 0, 0, 2, 0, 3, 0, 0}), broken);        // no such rules
   decoded(from({1, 0x81, 0x08}), broken);                          // 1025 metrics
   decoded(from({1, 0, 0, 2, 0, 0, 0, 0x81, 0x80, 1}), broken);     // 16385 GPUs
-  decoded(from({1, 0, 0, 2, 0, 0, 0, 1, 3, 0, 0, 0x80}), broken);  // a section that is none
+  decoded(from({1, 0, 0, 2, 0, 0, 0, 1, 3, 0, 0, 0x80, 4}), broken);     // a part that is none
   decoded(from({1, 0, 0, 2, 0, 0, 0, 1, 3, 0, 0, 1, 4, 0, 0}), broken);  // a column too many
   decoded(from({1, 0, 0, 2, 0, 0, 0, 1, 3, 1, 0, 0}), broken);           // before 1970
   EXPECT_EQ(decoded(from({1, 0, 0, 2, 0, 0, 0, 1, 3, 0, 0, 0})).size(), 1U);

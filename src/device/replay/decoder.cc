@@ -124,7 +124,8 @@ void Decoder::read_tick() {
 
 void Decoder::read_device(DeviceSample& device) {
   device.events.clear();
-  const std::uint8_t sections = in_.byte_to(0x7F);
+  device.spreads = {};
+  const std::uint8_t sections = in_.byte();
   if ((sections & kGpuSection) != 0) read_row(columns(model::Entity::kGpu), device.gpu.data());
   if ((sections & kFanSection) != 0) {
     read_list(device.fans, kMaxFans, columns(model::Entity::kFan));
@@ -138,6 +139,7 @@ void Decoder::read_device(DeviceSample& device) {
   if ((sections & kProcessSection) != 0) read_processes(device);
   if ((sections & kVerdictSection) != 0) read_verdict(device);
   if ((sections & kEventSection) != 0) read_events(device);
+  if ((sections & kFurtherSection) != 0) read_further(device);
 }
 
 // `row` has a reading for every column of ours.
@@ -217,6 +219,34 @@ void Decoder::read_events(DeviceSample& device) {
     if (kind > static_cast<std::uint8_t>(model::EventKind::kClockEvents)) continue;
     event.kind = static_cast<model::EventKind>(kind);
     if (in_.ok()) device.events.push_back(event);
+  }
+}
+
+void Decoder::read_further(DeviceSample& device) {
+  const std::uint8_t parts = in_.byte_to(kSpreadPart | kPeerPart);
+  if ((parts & kSpreadPart) != 0) read_spreads(device);
+  if ((parts & kPeerPart) == 0) return;
+  const std::size_t size = in_.count(std::min(kMaxPeers, in_.left()));
+  device.peers.resize(size);
+  for (model::PeerLink& link : device.peers) {
+    link = static_cast<model::PeerLink>(
+        in_.byte_to(static_cast<std::uint8_t>(model::PeerLink::kNotKnownYet)));
+  }
+}
+
+void Decoder::read_spreads(DeviceSample& device) {
+  const Columns& recorded = columns(model::Entity::kGpu);
+  const std::size_t size = in_.count(kMaxSpreads);
+  for (std::size_t i = 0; i < size && in_.ok(); ++i) {
+    const std::uint64_t column = in_.varint();
+    const std::int64_t min = in_.difference(0);
+    const std::int64_t max = in_.difference(min);
+    if (column >= recorded.size() || max < min) return in_.fail();
+    for (std::size_t place = 0; place < device.spreads.size(); ++place) {
+      if (recorded[column] == model::column(model::kSampledMetrics[place])) {
+        device.spreads[place] = {true, min, max};
+      }
+    }
   }
 }
 

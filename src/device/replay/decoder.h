@@ -58,6 +58,8 @@ class Decoder {
   void read_processes(model::DeviceSample& device);
   void read_verdict(model::DeviceSample& device);
   void read_events(model::DeviceSample& device);
+  void read_further(model::DeviceSample& device);
+  void read_spreads(model::DeviceSample& device);
   base::WallTime read_time(base::WallTime from);
   const Columns& columns(model::Entity entity) const {
     return columns_[static_cast<std::size_t>(entity)];

@@ -141,6 +141,13 @@ bool verdicts_differ(const std::optional<model::SourceVerdict>& a,
   return a && (a->health != b->health || a->text != b->text);
 }
 
+std::uint8_t further_parts_of(const DeviceSample& now, const DeviceSample& before) {
+  std::uint8_t parts = 0;
+  if (std::ranges::any_of(now.spreads, &model::Spread::present)) parts |= kSpreadPart;
+  if (now.peers != before.peers && now.peers.size() <= kMaxPeers) parts |= kPeerPart;
+  return parts;
+}
+
 std::uint8_t sections_of(const DeviceSample& now, const DeviceSample& before) {
   std::uint8_t sections = 0;
   if (rows_differ(now.gpu, before.gpu)) sections |= kGpuSection;
@@ -155,6 +162,7 @@ std::uint8_t sections_of(const DeviceSample& now, const DeviceSample& before) {
   }
   if (verdicts_differ(now.source_verdict, before.source_verdict)) sections |= kVerdictSection;
   if (!now.events.empty()) sections |= kEventSection;
+  if (further_parts_of(now, before) != 0) sections |= kFurtherSection;
   return sections;
 }
 
@@ -173,6 +181,27 @@ void write_events(ByteWriter& out, const std::vector<model::Event>& events, std:
     out.varint(events[i].code);
     const base::WallTime time = std::clamp(events[i].time, kMinTime, kMaxTime);
     out.difference(time.time_since_epoch().count(), tick);
+  }
+}
+
+void write_further(ByteWriter& out, const DeviceSample& now, DeviceSample& before) {
+  const std::uint8_t parts = further_parts_of(now, before);
+  out.byte(parts);
+  if ((parts & kSpreadPart) != 0) {
+    out.varint(
+        static_cast<std::uint64_t>(std::ranges::count_if(now.spreads, &model::Spread::present)));
+    for (std::size_t i = 0; i < now.spreads.size(); ++i) {
+      const model::Spread& spread = now.spreads[i];
+      if (!spread.present) continue;
+      out.varint(model::column(model::kSampledMetrics[i]));
+      out.difference(spread.min, 0);
+      out.difference(spread.max, spread.min);
+    }
+  }
+  if ((parts & kPeerPart) != 0) {
+    out.varint(now.peers.size());
+    for (const model::PeerLink link : now.peers) out.byte(static_cast<std::uint8_t>(link));
+    before.peers = now.peers;
   }
 }
 
@@ -196,6 +225,7 @@ void write_device(ByteWriter& out, const DeviceSample& now, DeviceSample& before
     before.source_verdict = now.source_verdict;
   }
   if ((sections & kEventSection) != 0) write_events(out, now.events, tick);
+  if ((sections & kFurtherSection) != 0) write_further(out, now, before);
 }
 
 std::size_t rows_of(const model::Snapshot& snapshot) {

@@ -29,6 +29,8 @@ inline constexpr std::size_t kMaxLinks = 256;
 inline constexpr std::size_t kMaxMigInstances = 64;
 inline constexpr std::size_t kMaxProcesses = 65'535;
 inline constexpr std::size_t kMaxEvents = 65'535;
+inline constexpr std::size_t kMaxSpreads = 64;
+inline constexpr std::size_t kMaxPeers = 1024;
 inline constexpr std::size_t kMaxRows = std::size_t{1} << 20;  // of all lists of one tick
 
 // Times are from 1970 to 9999.
@@ -45,5 +47,9 @@ inline constexpr std::uint8_t kMigSection = 1 << 3;
 inline constexpr std::uint8_t kProcessSection = 1 << 4;
 inline constexpr std::uint8_t kVerdictSection = 1 << 5;
 inline constexpr std::uint8_t kEventSection = 1 << 6;
+inline constexpr std::uint8_t kFurtherSection = 1 << 7;
+// What is in the last one, as bits.
+inline constexpr std::uint8_t kSpreadPart = 1 << 0;
+inline constexpr std::uint8_t kPeerPart = 1 << 1;
 
 }  // namespace gpuscope::device::replay

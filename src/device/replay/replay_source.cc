@@ -1,5 +1,6 @@
 #include "device/replay/replay_source.h"
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <optional>
@@ -13,6 +14,16 @@ namespace {
 
 using base::WallTime;
 using std::chrono::microseconds;
+
+// What the samples of ticks that are passed over reach counts as well.
+void join(model::Spreads& into, const model::Spreads& other) {
+  for (std::size_t i = 0; i < into.size(); ++i) {
+    if (!other[i].present) continue;
+    if (!into[i].present) into[i] = other[i];
+    into[i].min = std::min(into[i].min, other[i].min);
+    into[i].max = std::max(into[i].max, other[i].max);
+  }
+}
 
 class ReplaySource final : public model::Source {
  public:
@@ -78,7 +89,10 @@ base::Result<std::shared_ptr<const model::Inventory>> ReplaySource::open() {
 
 void ReplaySource::read(std::size_t device, WallTime tick, model::DeviceSample& out) {
   if (tick_ != tick) {
-    for (model::DeviceSample& sample : devices_) sample.events.clear();
+    for (model::DeviceSample& sample : devices_) {
+      sample.events.clear();
+      sample.spreads = {};
+    }
     if (!lost_) advance(tick);
     tick_ = tick;
   }
@@ -125,14 +139,17 @@ void ReplaySource::begin_again(WallTime tick) {
   from_ = reader_->tick().time;
 }
 
-// The reader's tick becomes what is shown; events that were not read yet stay in front of its own.
+// The reader's tick becomes what is shown; events that were not read yet stay in front of its own,
+// and so far as samples reached they still do.
 void ReplaySource::show(WallTime tick) {
   const RecordedTick& recorded = reader_->tick();
   const auto shift = tick - recorded.time;
   devices_.resize(recorded.devices.size());
   for (std::size_t i = 0; i < devices_.size(); ++i) {
     std::vector<model::Event> events = std::move(devices_[i].events);
+    const model::Spreads spreads = devices_[i].spreads;
     devices_[i] = recorded.devices[i];
+    join(devices_[i].spreads, spreads);
     if (events.empty() && devices_[i].events.empty()) continue;
     for (model::Event& event : devices_[i].events) event.time += shift;
     devices_[i].events.insert(devices_[i].events.begin(), events.begin(), events.end());

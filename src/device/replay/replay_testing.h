@@ -53,6 +53,12 @@ inline std::string text_of(const model::DeviceSample& sample) {
     text += "verdict " + std::to_string(static_cast<int>(sample.source_verdict->health)) + ' ' +
             sample.source_verdict->text + '\n';
   }
+  for (const auto& spread : sample.spreads) {
+    if (spread.present) {
+      text += "spread " + std::to_string(spread.min) + ' ' + std::to_string(spread.max) + '\n';
+    }
+  }
+  for (const auto link : sample.peers) text += "peer " + std::to_string(static_cast<int>(link));
   for (const auto& event : sample.events) {
     text += "event " + std::to_string(static_cast<int>(event.kind)) + ' ' +
             std::to_string(event.code) + ' ' +
@@ -175,6 +181,17 @@ class RandomMachine {
     }
     if (one_in(5)) device.source_verdict = {static_cast<model::Health>(below(5)), word()};
     if (one_in(9)) device.source_verdict.reset();
+    for (auto& spread : device.spreads) {
+      spread = {};
+      if (!one_in(5)) continue;
+      const std::int64_t a = number();
+      const std::int64_t b = number();
+      spread = {true, std::min(a, b), std::max(a, b)};
+    }
+    if (one_in(5)) device.peers.resize(below(9));
+    for (auto& link : device.peers) {
+      if (one_in(5)) link = static_cast<model::PeerLink>(below(8));
+    }
     while (one_in(3)) {
       device.events.push_back({one_in(2) ? model::EventKind::kXid : model::EventKind::kClockEvents,
                                std::uint64_t{random_()} << 32 | random_(),

@@ -209,6 +209,20 @@ base::WallTime Machine::shown(base::WallTime time) const {
   return kBoot + impl_->step_of(time) * kStep;
 }
 
+model::PeerLink Machine::link_between(std::size_t gpu, std::size_t other,
+                                      base::WallTime time) const {
+  const std::int64_t step = impl_->step_of(time);
+  for (const std::size_t end : {gpu, other}) {
+    const Gpu& one = impl_->gpu(end);
+    const int links = one.card->model.nvlinks;
+    const Fault* down = active_fault(one, FaultKind::kNvlinkDown, step);
+    if (links == 0 || (down != nullptr && down->amount >= links)) {
+      return model::PeerLink::kNotSupported;
+    }
+  }
+  return model::PeerLink::kOk;
+}
+
 bool Machine::lost(std::size_t gpu, base::WallTime time) const {
   return is_lost(impl_->gpu(gpu), impl_->step_of(time));
 }

@@ -43,6 +43,8 @@ class Machine {
   bool has_faults(std::size_t gpu) const;
   // The instant whose values a time reads: its step, or where time is frozen that one moment.
   base::WallTime shown(base::WallTime time) const;
+  // How one GPU reaches another over NVLink, of which simulated ones have a switch.
+  model::PeerLink link_between(std::size_t gpu, std::size_t other, base::WallTime time) const;
   // True while the GPU is off the bus.
   bool lost(std::size_t gpu, base::WallTime time) const;
 

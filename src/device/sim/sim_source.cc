@@ -30,11 +30,25 @@ class SimSource final : public model::Source {
     out.events.clear();
     if (last != base::WallTime{}) machine_.events(device, last, tick, out.events);
     last = tick;
+    fill_peers(device, tick, out);
   }
 
   bool lost() const override { return false; }
 
  private:
+  // No real machine has more GPUs that reach each other.
+  static constexpr std::size_t kMostPeers = 64;
+
+  void fill_peers(std::size_t device, base::WallTime tick, model::DeviceSample& out) const {
+    const std::size_t count = machine_.size();
+    if (count < 2 || count > kMostPeers || machine_.lost(device, tick)) return;
+    out.peers.assign(count, model::PeerLink::kNotKnownYet);
+    for (std::size_t other = 0; other < count; ++other) {
+      if (other == device || machine_.lost(other, tick)) continue;
+      out.peers[other] = machine_.link_between(device, other, tick);
+    }
+  }
+
   Machine machine_;
   std::vector<base::WallTime> last_;  // when each GPU was read; the epoch: never
 };

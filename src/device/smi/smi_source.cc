@@ -110,6 +110,7 @@ class SmiSource final : public model::Source {
     const base::MutexLock lock(mutex_);
     return session_ != nullptr && session_->board().lost();
   }
+  void interrupt() override { interrupt_.raise(); }
   std::optional<base::Error> trouble() const override {
     const base::MutexLock lock(mutex_);
     if (session_ == nullptr) return std::nullopt;
@@ -127,7 +128,7 @@ class SmiSource final : public model::Source {
 
   const Options options_;
   const base::Clock& clock_;
-  base::Interrupt interrupt_;  // never raised: open() ends by its deadlines
+  base::Interrupt interrupt_;
   const Tools tools_;
   mutable base::Mutex mutex_;  // changes of session_, and looks at it beside the reading thread
   std::unique_ptr<Session> session_;
@@ -143,6 +144,10 @@ base::Result<std::shared_ptr<const model::Inventory>> SmiSource::open() {
   if (std::ranges::any_of(report->gpus, split)) name_mig_instances(tools_.list(), *report);
   const std::string help = tools_.help_query();
   add_compute_capability(tools_, help, *report);
+  if (interrupt_.raised()) {
+    return base::fail(base::ErrorKind::kUnavailable,
+                      "cannot read GPUs through nvidia-smi: it was told to end");
+  }
 
   auto inventory = std::make_shared<model::Inventory>();
   inventory->method = "smi";

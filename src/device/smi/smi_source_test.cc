@@ -101,6 +101,19 @@ class SmiSource : public testing::Test {
   DeviceSample out_;
 };
 
+TEST_F(SmiSource, AnOpenEndsWhenItIsToldTo) {
+  options_.tool_timeout = std::chrono::hours{1};
+  break_with("nvidia-smi=hang");
+  source_ = make_smi_source(options_, clock_);
+  base::Result<std::shared_ptr<const model::Inventory>> inventory;
+  std::thread opener([&] { inventory = source_->open(); });
+  source_->interrupt();  // at any time: also before
+  opener.join();
+  ASSERT_FALSE(inventory);
+  EXPECT_THAT(inventory.error().message, HasSubstr("interrupted"));
+  EXPECT_FALSE(source_->open()) << "for good";
+}
+
 TEST_F(SmiSource, KnowsEveryGpuAfterOneOpen) {
   const auto inventory = open();
   ASSERT_TRUE(inventory) << inventory.error().message;

@@ -222,7 +222,7 @@ nvmlReturn_t nvmlDeviceGetMarginTemperature(nvmlDevice_t device, nvmlMarginTempe
   margin->marginTemperature = -2;
   return enter("nvmlDeviceGetMarginTemperature", device);
 }
-VALUE(nvmlDeviceGetCurrentClocksEventReasons, unsigned long long, 0x1)
+VALUE(nvmlDeviceGetCurrentClocksEventReasons, unsigned long long, fake->reasons)
 VALUE(nvmlDeviceGetTotalEnergyConsumption, unsigned long long, 999)
 TWO(nvmlDeviceGetJpgUtilization, unsigned int, 7, 100'000)
 TWO(nvmlDeviceGetOfaUtilization, unsigned int, 8, 100'000)
@@ -326,9 +326,23 @@ nvmlReturn_t nvmlEventSetFree(nvmlEventSet_t /*set*/) {
   --fake->sets;
   return NVML_SUCCESS;
 }
-nvmlReturn_t nvmlDeviceRegisterEvents(nvmlDevice_t device, unsigned long long /*types*/,
+nvmlReturn_t nvmlDeviceGetSupportedEventTypes(nvmlDevice_t device, unsigned long long* types) {
+  *types = nvmlEventTypeXidCriticalError | nvmlEventTypeClock;
+  return enter("nvmlDeviceGetSupportedEventTypes", device);
+}
+nvmlReturn_t nvmlDeviceRegisterEvents(nvmlDevice_t device, unsigned long long types,
                                       nvmlEventSet_t /*set*/) {
-  return enter("nvmlDeviceRegisterEvents", device);
+  const nvmlReturn_t code = enter("nvmlDeviceRegisterEvents", device);
+  const std::lock_guard lock(fake->mutex);
+  fake->registered = types;
+  return code;
+}
+nvmlReturn_t nvmlDeviceGetP2PStatus(nvmlDevice_t one, nvmlDevice_t /*other*/,
+                                    nvmlGpuP2PCapsIndex_t capability, nvmlGpuP2PStatus_t* status) {
+  const nvmlReturn_t code = enter("nvmlDeviceGetP2PStatus", one);
+  *status =
+      capability == NVML_P2P_CAPS_INDEX_NVLINK ? fake->nvlink_peer.load() : NVML_P2P_STATUS_UNKNOWN;
+  return code;
 }
 nvmlReturn_t nvmlEventSetWait_v2(nvmlEventSet_t /*set*/, nvmlEventData_t* data,
                                  unsigned int timeout_ms) {

@@ -38,6 +38,8 @@ struct FakeNvml {
   std::atomic<unsigned int> percent{50};  // utilisation
   // What the driver buffered, by kind; a kind that is not here is not supported.
   std::map<nvmlSamplingType_t, std::vector<nvmlSample_t>> driver_samples;
+  std::atomic<unsigned long long> reasons{1};                       // that hold the clocks
+  std::atomic<nvmlGpuP2PStatus_t> nvlink_peer{NVML_P2P_STATUS_OK};  // between all
   bool gpm = false;
   // What GPM says of a metric; success and its number by default.
   std::function<nvmlReturn_t(nvmlGpmMetric_t& metric)> gpm_metric;
@@ -53,6 +55,7 @@ struct FakeNvml {
   std::condition_variable woken;       // there is an event
   std::deque<nvmlEventData_t> events;  // to be waited for
   int sets = 0;                        // of events, that are there now
+  unsigned long long registered = 0;   // types of events, of the last device
   int gpm_samples = 0;                 // that are allocated now
   std::map<std::string_view, int> calls;
   std::map<int, int> device_calls;
@@ -66,12 +69,12 @@ struct FakeNvml {
     const std::lock_guard lock(mutex);
     return device_calls[device];
   }
-  // All calls but those that wait for events.
+  // All calls but those of threads that live beside the ticks.
   int count_all() {
     const std::lock_guard lock(mutex);
     int sum = 0;
     for (const auto& [device, count] : device_calls) sum += count;
-    return sum - calls["nvmlEventSetWait_v2"];
+    return sum - calls["nvmlEventSetWait_v2"] - calls["nvmlDeviceGetP2PStatus"];
   }
   // Functions and how often each was called, for messages.
   std::string report() {
@@ -83,10 +86,13 @@ struct FakeNvml {
     return text;
   }
   void send_xid(int device, unsigned long long xid) {
+    send_event(device, nvmlEventTypeXidCriticalError, xid);
+  }
+  void send_event(int device, unsigned long long type, unsigned long long data) {
     const std::lock_guard lock(mutex);
     events.push_back({.device = reinterpret_cast<nvmlDevice_t>(std::uintptr_t(device) + 1),
-                      .eventType = nvmlEventTypeXidCriticalError,
-                      .eventData = xid,
+                      .eventType = type,
+                      .eventData = data,
                       .gpuInstanceId = kNvmlNoInstance,
                       .computeInstanceId = kNvmlNoInstance});
     woken.notify_all();
