@@ -136,6 +136,11 @@ class Trends::Gpu {
   void follow(model::DeviceSample& device, base::WallTime time, base::SteadyTime now,
               nanoseconds elapsed, nanoseconds window, model::GpuTrend& out);
 
+  // The devices were opened anew: what an XID asked for may have been done.
+  void forget_xid_times() {
+    for (Xid& xid : xids_) xid.last = {};
+  }
+
   // As it was last among the devices.
   model::AbsentGpu description() const;
 
@@ -171,6 +176,7 @@ class Trends::Gpu {
 
   std::optional<base::WallTime> last_seen_;
   nanoseconds busy_{0};
+  nanoseconds busy_for_{0};
   struct Total {
     Reading reading;  // the last one with a value
     base::SteadyTime at{};
@@ -264,6 +270,10 @@ void Trends::Gpu::fill_link_rates(const model::DeviceSample& device, base::Stead
 void Trends::Gpu::fill_busy(model::DeviceSample& device, nanoseconds elapsed) {
   const Reading utilization = device.at(Metric::kGpuUtilization);
   if (utilization.present()) busy_ += elapsed * utilization.value / kHundredthsOfAll;
+  if (utilization.present()) {
+    const bool busy = utilization.value >= model::kBusyPercent * kHundredthsOfAll / 100;
+    busy_for_ = busy ? busy_for_ + elapsed : nanoseconds{0};
+  }
   device.at(Metric::kBusySeconds) = Reading::of(busy_.count() / kNanosecondsPerMillisecond);
 }
 
@@ -284,6 +294,7 @@ void Trends::Gpu::fill_growth(const model::DeviceSample& device, std::int64_t st
   const Reading& up = device.at(Metric::kNvlinkActiveLinks);
   if (up.present()) links_up_most_ = std::max(links_up_most_, static_cast<std::uint32_t>(up.value));
   out.links_up_most = links_up_most_;
+  out.busy_for = std::chrono::duration_cast<std::chrono::milliseconds>(busy_for_);
 }
 
 void Trends::Gpu::take_events(const model::DeviceSample& device, base::WallTime time,
@@ -416,6 +427,7 @@ void Trends::bind(const model::Snapshot& snapshot) {
     }
     std::unique_ptr<Gpu>& gpu = gpus_[std::move(key)];
     if (!gpu) gpu = std::make_unique<Gpu>(count > kManyGpus ? kCoarseSteps : kFineSteps);
+    gpu->forget_xid_times();
     gpu->inventory = inventory_;
     gpu->index = i;
     gpu->bound = binding_;

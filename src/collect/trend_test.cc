@@ -165,6 +165,28 @@ TEST_F(TrendsTest, KnowsHowMuchACounterGrewLately) {
   EXPECT_EQ(growth(), 0U);
 }
 
+TEST_F(TrendsTest, KnowsForHowLongAGpuHasBeenBusy) {
+  set(Metric::kGpuUtilization, Reading::of(5000));
+  for (int i = 0; i < 5; ++i) tick();
+  EXPECT_EQ(snapshot_.trends[0].busy_for, seconds{4}) << "from the first tick on";
+  set(Metric::kGpuUtilization, Reading::none(Absence::kTimedOut));
+  tick();
+  EXPECT_EQ(snapshot_.trends[0].busy_for, seconds{4});
+  set(Metric::kGpuUtilization, Reading::of(4999));
+  tick();
+  EXPECT_EQ(snapshot_.trends[0].busy_for, seconds{0});
+}
+
+TEST_F(TrendsTest, AnXidIsLateUntilTheDevicesAreOpenedAnew) {
+  device().events = {event(EventKind::kXid, 119)};
+  tick();
+  EXPECT_EQ(snapshot_.trends[0].xids[0].last, snapshot_.time);
+  snapshot_.inventory = inventory_of({"GPU-a"});
+  tick();
+  EXPECT_EQ(snapshot_.trends[0].xids[0].last, base::WallTime{});
+  EXPECT_EQ(snapshot_.trends[0].xids[0].total, 1U);
+}
+
 TEST_F(TrendsTest, KnowsHowManyLinksWereEverUp) {
   for (const std::int64_t up : {4, 18, 12}) {
     set(Metric::kNvlinkActiveLinks, Reading::of(up));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <optional>
@@ -92,11 +93,14 @@ inline constexpr std::chrono::milliseconds kRecent{300'000};
 // seconds.
 inline constexpr std::chrono::milliseconds kLinkQuiet{15'000};
 
+// From here on a GPU is under load: what saves power while it rests no longer counts.
+inline constexpr int kBusyPercent = 50;
+
 struct XidCount {
   std::uint64_t code = 0;
   std::uint64_t recent = 0;  // within kRecent, to within ten seconds
   std::uint64_t total = 0;   // since the agent began to watch this GPU
-  base::WallTime last{};     // when it last came
+  base::WallTime last{};     // when it last came, since the devices were opened; else the epoch
   friend bool operator==(const XidCount&, const XidCount&) = default;
 };
 
@@ -112,6 +116,8 @@ struct GpuTrend {
   std::vector<XidCount> xids;  // every XID seen, by code; the first 64 different ones
   // How much each of kGrowingMetrics grew within kRecent, to within ten seconds.
   std::array<std::uint32_t, kGrowingMetrics.size()> growth_recent{};
+  // For how long utilization has been kBusyPercent or more at every tick that read it.
+  std::chrono::milliseconds busy_for{0};
   // The most NVLinks that were ever up at once since the agent began to watch this GPU.
   std::uint32_t links_up_most = 0;
   // It answered in this tick: neither lost nor too late.
