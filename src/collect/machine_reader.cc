@@ -46,7 +46,10 @@ MachineReader::Reading MachineReader::read(std::uint64_t sequence, base::SteadyT
   // Before the verdict: rules look at what is counted here.
   if (trends_ != nullptr) trends_->follow(*snapshot, clock_.steady_now());
   for (std::size_t i = 0; i < devices; ++i) {
-    snapshot->verdicts[i] = health::judge(inventory_->rules, snapshot->devices[i]);
+    const bool followed = i < snapshot->trends.size();
+    snapshot->verdicts[i] =
+        health::judge(inventory_->rules, snapshot->devices[i],
+                      followed ? &snapshot->trends[i] : nullptr, snapshot->time);
   }
   previous_ = snapshot;
   return {std::move(snapshot), timeouts};

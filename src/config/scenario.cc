@@ -112,6 +112,8 @@ constexpr std::array<FaultRow, device::sim::kFaultKindCount> kFaults{{
     {"nvlink_errors", FaultKind::kNvlinkErrors, "per_minute", 0.001, 1e6},
     {"pcie_degraded", FaultKind::kPcieDegraded, "lanes", 1, 32},
     {"pcie_replays", FaultKind::kPcieReplays, "per_minute", 0.001, 1e6},
+    {"pcie_slow", FaultKind::kPcieSlow, "generation", 1, 7},
+    {"xid", FaultKind::kXid, "number", 1, device::sim::kMaxXid},
 }};
 
 constexpr std::array<std::string_view, 8> kTopKeys{

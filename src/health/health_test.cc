@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <cmath>
+#include <cstdint>
 #include <set>
 #include <string>
 #include <utility>
@@ -252,6 +254,79 @@ TEST(Hardware, AFindingCarriesItsEvidence) {
   ASSERT_EQ(braked.findings().size(), 1U);
   EXPECT_EQ(braked.findings()[0].value, Reading::of(1));
   EXPECT_FALSE(braked.findings()[0].limit.present());
+}
+
+// Numbers by what NVIDIA's catalogue asks for at once, and for how long each counts.
+TEST(Lately, XidsCountForAnHourAndAJobsForFiveMinutes) {
+  struct Xid {
+    std::uint64_t code;
+    const char* rule;  // null: none
+    std::chrono::seconds counts;
+  };
+  using std::chrono::hours;
+  using std::chrono::minutes;
+  constexpr base::WallTime kNow{hours{500'000}};
+  for (const Xid& xid :
+       {Xid{79, "xid_restart_machine", hours{1}}, Xid{48, "xid_reset", hours{1}},
+        Xid{158, "xid_reset", hours{1}}, Xid{74, "xid_nvlink", hours{1}},
+        Xid{149, "xid_nvlink", hours{1}}, Xid{54, "xid_power_cable", hours{1}},
+        Xid{78, "xid_update", hours{1}}, Xid{12, "xid_support", hours{1}},
+        Xid{100'000, "xid_support", hours{1}}, Xid{13, "xid_application", minutes{5}},
+        Xid{94, "xid_application", minutes{5}}, Xid{63, nullptr, {}}, Xid{154, nullptr, {}},
+        Xid{0, nullptr, {}}}) {
+    SCOPED_TRACE(xid.code);
+    model::GpuTrend trend;
+    const auto fired = [&](base::WallTime last) {
+      trend.xids = {{xid.code, 0, 1, last}};
+      return rules(judge(RuleSet::kHardware, card_with({}), &trend, kNow));
+    };
+    if (xid.rule == nullptr) {
+      EXPECT_TRUE(fired(kNow).empty());
+      continue;
+    }
+    EXPECT_THAT(fired(kNow), ElementsAre(xid.rule));
+    EXPECT_THAT(fired(kNow - xid.counts + std::chrono::seconds{1}), ElementsAre(xid.rule));
+    EXPECT_TRUE(fired(kNow - xid.counts).empty());
+    EXPECT_TRUE(fired({}).empty()) << "before the devices were opened anew";
+    EXPECT_TRUE(rules(judge(RuleSet::kSimulatedDefault, card_with({}), &trend, kNow)).size() <= 1U);
+  }
+}
+
+TEST(Lately, TheWorstOfSeveralXidsIsTheOneThatIsNamed) {
+  constexpr base::WallTime kNow{std::chrono::hours{500'000}};
+  model::GpuTrend trend;
+  trend.xids = {{13, 1, 1, kNow},
+                {62, 1, 1, kNow - std::chrono::minutes{9}},
+                {119, 1, 1, kNow - std::chrono::minutes{2}}};
+  const auto verdict = judge(RuleSet::kHardware, card_with({}), &trend, kNow);
+  ASSERT_THAT(rules(verdict), ElementsAre("xid_reset"));
+  EXPECT_EQ(verdict.findings()[0].value, Reading::of(119)) << "the last one that asks for it";
+  EXPECT_EQ(verdict.overall, Health::kCritical);
+}
+
+TEST(Lately, LinksAreJudgedByWhatTheyOnceWere) {
+  model::GpuTrend trend;
+  trend.links_up_most = 12;
+  const auto fired = [&](const Values& changes) {
+    return rules(judge(RuleSet::kHardware, card_with(changes), &trend));
+  };
+  EXPECT_TRUE(fired({{Metric::kNvlinkActiveLinks, 12}}).empty());
+  EXPECT_THAT(fired({{Metric::kNvlinkActiveLinks, 11}}), ElementsAre("nvlink_down"));
+  // Third generation, eight lanes: 8 × 0.48 a minute, rounded up, over five minutes.
+  const Values link{
+      {Metric::kPcieGeneration, 3}, {Metric::kPcieWidth, 8}, {Metric::kPcieReplays, 9000}};
+  trend.growth_recent = {20};
+  EXPECT_TRUE(fired(link).empty());
+  trend.growth_recent = {21};
+  EXPECT_THAT(fired(link), ElementsAre("pcie_replays"));
+  EXPECT_TRUE(fired({{Metric::kPcieReplays, 9000}}).empty()) << "a link that is not known";
+  const Values narrow{{Metric::kPcieWidth, 8},
+                      {Metric::kPcieWidthMax, 16},
+                      {Metric::kPcieGeneration, 3},
+                      {Metric::kPcieGenerationMax, 4}};
+  EXPECT_TRUE(fired(narrow).empty()) << "at rest";
+  trend.busy_for = std::chrono::minutes{2};
+  EXPECT_THAT(fired(narrow), ElementsAre("pcie_width_degraded", "pcie_generation_degraded"));
 }
 
 TEST(Absent, NothingReadIsUnknown) {

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <array>
 
+#include "health/xid_action.h"
+
 namespace gpuscope::health {
 namespace {
 
@@ -19,6 +21,31 @@ constexpr Limit percent(int share) { return {share * 100, {}}; }
 constexpr Limit count(int n) { return {n, {}}; }
 constexpr Limit card(Metric metric) { return {0, metric}; }
 constexpr Limit none() { return {}; }
+
+// A rule about XIDs that ask for one action.
+constexpr Rule of_xids(std::string_view id, XidAction action, Health severity, Component component,
+                       std::string_view reason, std::string_view cure) {
+  Rule rule{id,
+            component,
+            Metric::kXidLast,
+            kEquals,
+            count(static_cast<int>(action)),
+            severity,
+            kUsual,
+            severity == Health::kCaution ? kGpuAlone : kGpuAndOverall,
+            reason,
+            cure};
+  rule.lately = Lately::kXid;
+  return rule;
+}
+constexpr Rule lately(Rule rule, Lately what) {
+  rule.lately = what;
+  return rule;
+}
+constexpr Rule under_load(Rule rule) {
+  rule.under_load = true;
+  return rule;
+}
 
 // Shared by both sets. How full memory is says something about the load and nothing about health.
 constexpr Rule kLost{
@@ -118,6 +145,23 @@ constexpr std::array kHardware{
          Health::kCritical, kUsual, kGpuAndOverall,
          "the driver asks to drain this GPU and then reset it",
          "let no new job start on it, wait for the running ones, then nvidia-smi --gpu-reset"},
+    // NVIDIA's XID catalogue, by the action that it asks for at once.
+    of_xids("xid_restart_machine", XidAction::kRestartMachine, Health::kCritical, kDevice,
+            "the driver reported that the GPU has fallen off the bus",
+            "stop its jobs and restart the machine; if it comes back, have card, slot and power "
+            "cables inspected"),
+    of_xids(
+        "xid_reset", XidAction::kResetGpu, Health::kCritical, kDevice,
+        "the driver reported an error after which the GPU has to be reset",
+        "drain the GPU and reset it: nvidia-smi --gpu-reset; restart the machine if that fails"),
+    of_xids("xid_nvlink", XidAction::kCheckNvlink, Health::kCritical, kLinks,
+            "the driver reported an NVLink error",
+            "drain the GPU and reset it; if it comes back, have links and switches inspected"),
+    // DCGM NVLink watch: a link that is down fails. A link that never was up is not wired.
+    lately({"nvlink_down", kLinks, Metric::kNvlinkActiveLinks, kUnder, none(), Health::kCritical,
+            kUsual, kGpuAndOverall, "NVLinks that were up are down",
+            "look for XID 74 or 144 to 150 in the kernel log; drain the GPU and reset it"},
+           Lately::kLinksOnceUp),
 
     // NVML: GPU_THRESHOLD_SLOWDOWN, where the hardware halves the clocks.
     Rule{"temperature_slowdown", kTemperature, Metric::kTemperature, kAtLeast,
@@ -156,6 +200,25 @@ constexpr std::array kHardware{
     Rule{"recovery_other", kDevice, Metric::kRecoveryAction, kOver, count(4), Health::kWarning,
          kUsual, kGpuAndOverall, "the driver asks for a recovery action that is not known here",
          "see `nvidia-smi -q`, GPU Recovery Action"},
+    of_xids("xid_power_cable", XidAction::kCheckCables, Health::kWarning, kPower,
+            "the driver reported that auxiliary power is not connected",
+            "check the card's power cables"),
+    of_xids("xid_update", XidAction::kUpdate, Health::kWarning, kDevice,
+            "the driver reported that its software does not fit the card",
+            "update the driver and the card's firmware"),
+    of_xids("xid_support", XidAction::kSupport, Health::kWarning, kDevice,
+            "the driver reported an error for which NVIDIA's catalogue names its support",
+            "keep the log (nvidia-bug-report.sh) and ask NVIDIA's support"),
+    // NVML's maximum is what card and slot both have, so anything less is a fault of one of them.
+    under_load({"pcie_width_degraded", kLinks, Metric::kPcieWidth, kUnder,
+                card(Metric::kPcieWidthMax), Health::kWarning, kUsual, kGpuAndOverall,
+                "the GPU works over fewer PCIe lanes than card and slot have",
+                "reseat the card; if it stays, try another slot, then another riser or card"}),
+    // DCGM PCIe watch: a rate of replays per lane, by generation, warns.
+    lately({"pcie_replays", kLinks, Metric::kPcieReplays, kOver, none(), Health::kWarning, kUsual,
+            kGpuAndOverall, "PCIe transfers are repeated more often than a sound link needs",
+            "reseat the card and check risers and cables"},
+           Lately::kReplayGrowth),
 
     // NVML: GPU_THRESHOLD_GPU_MAX and _MEM_MAX, where software throttling begins; gpud: Degraded.
     Rule{"temperature_max", kTemperature, Metric::kTemperature, kOver,
@@ -179,6 +242,14 @@ constexpr std::array kHardware{
     Rule{"spare_rows_used_up", kMemory, Metric::kRemapBanksNone, kOver, count(0), Health::kCaution,
          kRaised, kGpuAndOverall, "a memory bank has no spare rows left",
          "plan for the card's replacement"},
+    under_load({"pcie_generation_degraded", kLinks, Metric::kPcieGeneration, kUnder,
+                card(Metric::kPcieGenerationMax), Health::kCaution, kUsual, kGpuAndOverall,
+                "the GPU works over an older PCIe generation than card and slot have",
+                "check the slot's settings in the firmware, then reseat the card"}),
+    // For whoever runs the job; operators have nothing to do.
+    of_xids("xid_application", XidAction::kRestartApp, Health::kCaution, kDevice,
+            "a job on the GPU failed in a way that is usually its own fault",
+            "look at the job; if it happens to different jobs on this GPU, run a diagnosis"),
     kSilent,
     kMemoryStressed,
     kMemoryHeavy,
@@ -223,6 +294,8 @@ std::string_view component_name(Component component) {
       return "Power";
     case kClocks:
       return "Clocks";
+    case kLinks:
+      return "Links";
   }
   return "Device";
 }

@@ -51,6 +51,12 @@ class Step {
   void add_all() {
     if (began(FaultKind::kLost)) add_xid(kXidFallenOffTheBus);
     if (began(FaultKind::kNvlinkDown)) add_xid(kXidNvlink);
+    for (const Fault& fault : gpu_.faults) {
+      if (fault.kind != FaultKind::kXid) continue;
+      if (is_active(gpu_, fault, step_) && !is_active(gpu_, fault, step_ - 1)) {
+        add_xid(static_cast<std::uint64_t>(fault.amount));
+      }
+    }
     // While it is off the bus nobody reports anything.
     if (is_lost(gpu_, step_)) return;
     const std::int64_t errors = occurrences(gpu_, FaultKind::kEccUncorrected, step_) -

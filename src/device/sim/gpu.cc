@@ -240,6 +240,11 @@ void read_pcie(const Instant& now, model::DeviceSample& out) {
   put(out, Metric::kPcieRxTotal, now.totals.pcie_bytes);
   put(out, Metric::kPcieTxTotal, now.totals.pcie_bytes / 2);
   put(out, Metric::kPcieReplays, occurrences(now, FaultKind::kPcieReplays));
+  if (const Fault* fault = active_fault(now, FaultKind::kPcieSlow)) {
+    const auto generation = static_cast<std::int64_t>(fault->amount);
+    put(out, Metric::kPcieGeneration,
+        std::min<std::int64_t>(generation, now.gpu.card->model.pcie_generation));
+  }
   if (const Fault* fault = active_fault(now, FaultKind::kPcieDegraded)) {
     const auto lanes = static_cast<std::int64_t>(fault->amount);
     put(out, Metric::kPcieWidth, std::min<std::int64_t>(lanes, now.gpu.card->model.pcie_width));

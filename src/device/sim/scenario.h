@@ -81,8 +81,11 @@ enum class FaultKind : std::uint8_t {
   kNvlinkErrors,    // amount: replays a minute on the first link
   kPcieDegraded,    // amount: lanes that are left (1 to 32)
   kPcieReplays,     // amount: replays a minute
+  kPcieSlow,        // amount: the PCIe generation that the link works at (1 to 7)
+  kXid,             // amount: the XID that the driver reports when it begins (1 to kMaxXid)
 };
-inline constexpr int kFaultKindCount = 11;
+inline constexpr int kFaultKindCount = 13;
+inline constexpr int kMaxXid = 9999;
 
 // Something that is wrong with some GPUs, in a window of every period.
 struct Fault {
