@@ -132,8 +132,9 @@ class EventWatch::Shared {
 
   void look_at_clocks(std::size_t index) {
     const base::SteadyTime now = clock_.steady_now();
-    if (looked_[index] && now - *looked_[index] < kLookAtClocks) return;
-    looked_[index] = now;
+    std::optional<base::SteadyTime>& looked = looked_[index];
+    if (looked && now - *looked < kLookAtClocks) return;
+    looked = now;
     const Functions& nvml = session_->nvml();
     const auto function = nvml.nvmlDeviceGetCurrentClocksEventReasons != nullptr
                               ? nvml.nvmlDeviceGetCurrentClocksEventReasons

@@ -83,6 +83,7 @@ base::Result<unsigned int> count_devices(const Session& session, const Options& 
 std::vector<bool> identify(const Devices& devices, const std::shared_ptr<Opening>& opening,
                            const base::Clock& clock, const Options& options) {
   std::vector<std::thread> threads;
+  threads.reserve(devices.size());
   for (std::size_t i = 0; i < devices.size(); ++i) {
     threads.emplace_back([device = devices[i], opening, i] {
       device->identify();
