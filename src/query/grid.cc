@@ -57,8 +57,8 @@ std::size_t LabelsHash::operator()(const Labels* labels) const {
 }
 
 LabelsPtr no_labels() {
-  static const LabelsPtr kNone = std::make_shared<const Labels>();
-  return kNone;
+  static const LabelsPtr none = std::make_shared<const Labels>();
+  return none;
 }
 
 LabelsPtr without_name(const LabelsPtr& labels) {

@@ -111,7 +111,7 @@ Result<std::int64_t> duration_of(std::string_view text) {
     std::string_view name;
     std::int64_t ms;
   };
-  constexpr std::int64_t kDay = 24 * 3'600'000;
+  constexpr std::int64_t kDay = 86'400'000;
   // From long to short; each may come once, in this order.
   constexpr std::array kUnits{Unit{"y", 365 * kDay}, Unit{"w", 7 * kDay}, Unit{"d", kDay},
                               Unit{"h", 3'600'000},  Unit{"m", 60'000},   Unit{"s", 1000},
@@ -153,10 +153,11 @@ Result<double> number_of(std::string_view text) {
   std::ranges::transform(small, small.begin(), lower);
   if (small == "inf") return std::numeric_limits<double>::infinity();
   if (small == "nan") return std::numeric_limits<double>::quiet_NaN();
-  const char* const end = text.data() + text.size();
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
   const auto whole = [&](std::size_t skip, int base) -> std::optional<double> {
     std::int64_t value = 0;
-    const auto [stop, error] = std::from_chars(text.data() + skip, end, value, base);
+    const auto [stop, error] = std::from_chars(begin + skip, end, value, base);
     if (error != std::errc{} || stop != end) return std::nullopt;
     return static_cast<double>(value);
   };
@@ -168,7 +169,7 @@ Result<double> number_of(std::string_view text) {
     if (const auto value = whole(1, 8)) return *value;
   }
   double value = 0;
-  const auto [stop, error] = std::from_chars(text.data(), end, value);
+  const auto [stop, error] = std::from_chars(begin, end, value);
   if (stop != end) return wrong();
   if (error == std::errc::result_out_of_range) {
     // Too small is 0, too large is wrong.

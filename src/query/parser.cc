@@ -20,7 +20,7 @@ using base::Result;
 using model::LabelMatcher;
 using Kind = Token::Kind;
 
-constexpr std::size_t kMaxBytes = 64 * 1024;
+constexpr std::size_t kMaxBytes = 65'536;
 constexpr std::size_t kMaxDepth = 200;
 constexpr std::string_view kName = "__name__";
 
@@ -100,12 +100,12 @@ class Parser {
   }
 
   const Token& peek() {
-    static const Token kEnd;
-    if (error_) return kEnd;
+    static const Token end;
+    if (error_) return end;
     auto next = lexer_.peek();
     if (next) return **next;
     error_ = std::move(next.error());
-    return kEnd;
+    return end;
   }
   Token take() {
     peek();
