@@ -32,6 +32,7 @@
 #include "metrics_setup.h"
 #include "reload.h"
 #include "remote_write_part.h"
+#include "series_part.h"
 #include "watch.h"
 
 namespace gpuscope::app {
@@ -152,6 +153,8 @@ int serve(const AgentCommand& command, const config::AgentSettings& settings,
   if (!sender) return refuse(sender.error());
   if (*sender) metrics.parts.emplace_back([&](auto& parts) { add_metrics(**sender, parts); });
   const std::string hostname = metrics.options.hostname;  // a machine keeps its name
+  const prom::Labels labels = agent_labels(settings, metrics.options, (*server)->port());
+  auto series = agent_series(history->get(), metrics.options, labels, collector, clock);
   routes.configure_metrics(std::move(metrics));
   Reload reload(command.flags, geteuid() == 0, settings,
                 [&](const config::AgentSettings& next) -> base::Result<void> {
@@ -170,8 +173,9 @@ int serve(const AgentCommand& command, const config::AgentSettings& settings,
                              .history = history_health(settings, history->get()),
                              .remote_write = remote_write_health(settings, sender->get())};
   });
-  if (auto started = routes.start_history(clock, history_setup(settings, history->get(), **server));
-      !started) {
+  api::HistorySetup looks_back = history_setup(settings, history->get(), **server);
+  routes.start_queries(clock, query_setup(std::move(series), looks_back));
+  if (auto started = routes.start_history(clock, std::move(looks_back)); !started) {
     return refuse(started.error());
   }
   auto stream = api::LiveStream::start(clock, **server);
@@ -191,6 +195,7 @@ int serve(const AgentCommand& command, const config::AgentSettings& settings,
   parts.add({"the collector", [&] { return collector.start(), base::Result<void>{}; },
              [&] { collector.stop(); }});
   parts.add({"answers from the history", nothing, [&] { routes.stop_history(); }});
+  parts.add({"answers to queries", nothing, [&] { routes.stop_queries(); }});
   parts.add({"the server", [&] { return (*server)->start(), base::Result<void>{}; },
              [&] { (*server)->stop(); }});
   if (auto started = parts.start(clock, kStopLimit); !started) return refuse(started.error());

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <string>
 #include <utility>
 
@@ -10,6 +9,7 @@
 #include "base/log.h"
 #include "base/web_url.h"
 #include "history/tick_cursor.h"
+#include "series_part.h"
 
 namespace gpuscope::app {
 
@@ -25,14 +25,7 @@ base::Result<std::unique_ptr<prom::RemoteWriter>> start_remote_write(
     return nullptr;
   }
   options.position_file = settings.data_dir + "/remote_write.position";
-  const std::pair<const char*, std::string> ours[] = {
-      {"instance", fmt::format("{}:{}", metrics.hostname, port)}, {"job", "gpuscope"}};
-  for (const auto& [name, value] : ours) {
-    const bool given =
-        std::ranges::any_of(options.labels, [&](const auto& label) { return label.first == name; });
-    if (!given) options.labels.emplace_back(name, value);
-  }
-  std::ranges::sort(options.labels);
+  options.labels = agent_labels(settings, metrics, port);
   return prom::RemoteWriter::start(
       clock, std::move(options), metrics,
       std::make_unique<history::TickCursor>(history_path(settings.data_dir)));

@@ -3,14 +3,12 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <charconv>
 #include <map>
 #include <string>
 #include <string_view>
 #include <utility>
 
 #include "api/range_request.h"
-#include "api/series_selector.h"
 #include "model/naming.h"
 #include "wire/range_document.h"
 
@@ -167,59 +165,6 @@ http::Response range_answer(const model::SeriesReader& reader, const RangeReques
   return http::text_response(200, request.csv ? kCsv : kJson, std::move(body));
 }
 
-http::Response bad_data(std::string_view detail) {
-  std::string body;
-  wire::append_series_error(body, "bad_data", detail);
-  return http::text_response(400, kJson, std::move(body));
-}
-
-// The names under which a selector finds a series: all that fit, or just the key where it says
-// nothing of the name.
-void add_names(const SeriesSelector& selector, const SeriesKey& key,
-               std::vector<std::string_view>& names) {
-  const auto add = [&](std::string_view name) {
-    if (std::ranges::find(names, name) == names.end()) names.push_back(name);
-  };
-  if (!selector.names()) return add(model::info(key.metric).key);
-  for (const std::string_view name : names_of(key.metric)) {
-    if (selector.fits_name(name)) add(name);
-  }
-}
-
-http::Response series_answer(const model::SeriesReader& reader,
-                             const std::vector<SeriesSelector>& selectors, std::size_t limit) {
-  const auto keys = reader.select({});
-  if (!keys) {
-    std::string body;
-    wire::append_series_error(body, "unavailable", keys.error().message);
-    return http::text_response(503, kJson, std::move(body));
-  }
-  std::vector<std::vector<wire::Label>> found;
-  bool truncated = false;
-  for (const SeriesKey& key : *keys) {
-    std::vector<wire::Label> labels = wire::instance_labels(key);
-    labels.insert(labels.begin(), wire::Label{"gpu_uuid", key.gpu});
-    const auto label_of = [&](std::string_view name) -> std::string_view {
-      const auto at = std::ranges::find(labels, name, &wire::Label::first);
-      return at == labels.end() ? std::string_view() : std::string_view(at->second);
-    };
-    std::vector<std::string_view> names;
-    for (const SeriesSelector& selector : selectors) {
-      if (selector.fits_labels(label_of)) add_names(selector, key, names);
-    }
-    for (const std::string_view name : names) {
-      truncated = found.size() >= limit;
-      if (truncated) break;
-      found.push_back(labels);
-      found.back().insert(found.back().begin(), wire::Label{"__name__", std::string(name)});
-    }
-    if (truncated) break;
-  }
-  std::string body;
-  wire::append_series_json(body, found, truncated);
-  return http::text_response(200, kJson, std::move(body));
-}
-
 // Compressed, where the asker takes that and it pays.
 void compress(wire::Gzip& gzip, http::Response& response) {
   if (response.body->size() < kSmallestGzip) return;
@@ -282,41 +227,6 @@ std::optional<http::Response> HistoryRoutes::range(const http::Request& request)
       Worker& own = worker(number);
       http::Response response = range_answer(*own.reader, asked, *clock_);
       response.headers.emplace_back("Vary", "Accept");
-      if (gzip) compress(own.gzip, response);
-      return response;
-    };
-  });
-}
-
-std::optional<http::Response> HistoryRoutes::series(const http::Request& request) {
-  if (!setup_.open) return http::error_response(503, setup_.why_none);
-  std::vector<SeriesSelector> selectors;
-  std::size_t limit = kMaxSeries;
-  for (const auto& [name, text] : request.query) {
-    if (name == "match[]") {
-      auto selector = SeriesSelector::parse(text);
-      if (!selector) return bad_data(selector.error().message);
-      selectors.push_back(std::move(*selector));
-    }
-    if (name != "limit") continue;
-    std::size_t asked = 0;
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), asked);
-    if (error != std::errc{} || end != text.data() + text.size()) {
-      return bad_data(fmt::format("cannot use limit: '{}' is not a whole number", text));
-    }
-    // As Prometheus has it: 0 is no limit of the asker's.
-    if (asked != 0) limit = std::min(asked, kMaxSeries);
-  }
-  if (selectors.empty()) {
-    return bad_data(
-        "cannot tell which series: give match[], such as match[]=power_watts or "
-        "match[]={gpu_uuid=~\".+\"}");
-  }
-  const bool gzip = request.accepts_gzip;
-  return answers_.answer(key_of(request, false), request, [&] {
-    return [this, gzip, limit, asked = std::move(selectors)](std::size_t number) {
-      Worker& own = worker(number);
-      http::Response response = series_answer(*own.reader, asked, limit);
       if (gzip) compress(own.gzip, response);
       return response;
     };

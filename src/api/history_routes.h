@@ -1,4 +1,4 @@
-// /api/v1/series and /api/v1/range: what the agent remembers.
+// /api/v1/range: what the agent remembers.
 #pragma once
 
 #include <chrono>
@@ -36,7 +36,6 @@ class HistoryRoutes {
   static constexpr std::size_t kDefaultPoints = 1000;
   static constexpr std::size_t kMaxPoints = 11'000;         // of one series
   static constexpr std::size_t kMaxAnswerPoints = 200'000;  // of all series of an answer
-  static constexpr std::size_t kMaxSeries = 50'000;         // in a list of series
   static constexpr std::chrono::seconds kQueryLimit{20};    // for all series of an answer
 
   HistoryRoutes() = default;
@@ -47,8 +46,6 @@ class HistoryRoutes {
   // Idempotent. From then on requests get 503.
   void stop();
 
-  // ?match[]=SELECTOR…&limit=N, in Prometheus's JSON.
-  std::optional<http::Response> series(const http::Request& request);
   // ?metric=KEY,…&gpu=UUID,…&start=&end=&points=&format=json|csv
   std::optional<http::Response> range(const http::Request& request);
 

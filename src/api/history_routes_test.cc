@@ -80,7 +80,7 @@ class HistoryRoutesTest : public testing::Test {
     routes_.start(clock_, std::move(setup));
   }
 
-  http::Response ask(bool range, Query query, std::string_view accept = {}, bool gzip = false) {
+  http::Response range(Query query, std::string_view accept = {}, bool gzip = false) {
     http::Request request;
     request.method = "GET";
     std::string target;
@@ -90,18 +90,12 @@ class HistoryRoutesTest : public testing::Test {
     request.accept = accept;
     request.accepts_gzip = gzip;
     for (;;) {
-      if (auto response = range ? routes_.range(request) : routes_.series(request)) {
-        return *response;
-      }
+      if (auto response = routes_.range(request)) return *response;
       request.waited = std::chrono::milliseconds{1};
       std::this_thread::yield();
     }
   }
-  http::Response range(Query query, std::string_view accept = {}) {
-    return ask(true, std::move(query), accept);
-  }
   static Json json(const http::Response& response) { return Json::parse(*response.body); }
-  Json series(Query query) { return json(ask(false, std::move(query))); }
 
   base::FakeClock clock_{kNow};
   std::atomic<int> selects_{0};
@@ -227,57 +221,9 @@ TEST_F(HistoryRoutesTest, TellsAGpuThatNeverWasFromAHistoryThatFails) {
 
 TEST_F(HistoryRoutesTest, CompressesForThoseWhoTakeIt) {
   const Query query{{"metric", "power_watts"}, {"gpu", "GPU-aa"}, {"start", "-1h"}};
-  const http::Response packed = ask(true, query, {}, true);
+  const http::Response packed = range(query, {}, true);
   EXPECT_TRUE(packed.gzip);
-  EXPECT_LT(packed.body->size(), ask(true, query).body->size() / 4);
-}
-
-TEST_F(HistoryRoutesTest, ListsSeries) {
-  const auto names = [&](const std::string& match) {
-    std::vector<std::string> found;
-    const Json document = series({{"match[]", match}});
-    for (const Json& each : document["data"]) {
-      found.push_back(each["__name__"].get<std::string>() + " " +
-                      each["gpu_uuid"].get<std::string>());
-    }
-    return found;
-  };
-  using Names = std::vector<std::string>;
-  EXPECT_EQ(names("power_watts"), (Names{"power_watts GPU-aa", "power_watts GPU-bb"}));
-  EXPECT_EQ(names("gpu_power_watts{gpu_uuid=\"GPU-bb\"}"), Names{"gpu_power_watts GPU-bb"});
-  EXPECT_EQ(names("{__name__=~\"DCGM.*POWER_USAGE\"}"),
-            (Names{"DCGM_FI_DEV_POWER_USAGE GPU-aa", "DCGM_FI_DEV_POWER_USAGE GPU-bb"}));
-  EXPECT_EQ(names("{fan=\"1\"}"), Names{"fan_percent GPU-aa"});
-  EXPECT_EQ(names("{}").size(), 5U);
-  EXPECT_EQ(names("nothing"), Names{});
-  const Json both = series({{"match[]", "power_watts"}, {"match[]", "{gpu_uuid=\"GPU-aa\"}"}});
-  EXPECT_EQ(both["status"], "success");
-  EXPECT_EQ(both["data"].size(), 4U) << "what two selectors find stands there once";
-  EXPECT_EQ(both["data"][0].dump(), R"({"__name__":"power_watts","gpu_uuid":"GPU-aa"})");
-  const Json mig = series({{"match[]", "mig_memory_used_bytes"}})["data"][0];
-  EXPECT_EQ(mig["GPU_I_ID"], "3");
-  EXPECT_EQ(mig["compute_instance"], "2");
-}
-
-TEST_F(HistoryRoutesTest, ListsNoMoreThanAskedFor) {
-  const Json some = series({{"match[]", "{}"}, {"limit", "2"}});
-  EXPECT_EQ(some["data"].size(), 2U);
-  EXPECT_EQ(some["warnings"][0], "results truncated due to limit");
-  EXPECT_FALSE(series({{"match[]", "{}"}, {"limit", "5"}}).contains("warnings"));
-  EXPECT_FALSE(series({{"match[]", "{}"}, {"limit", "0"}}).contains("warnings"));
-}
-
-TEST_F(HistoryRoutesTest, SaysInPrometheussWayWhatIsWrongWithASelector) {
-  for (const Query& query :
-       {Query{}, Query{{"match[]", "{"}}, Query{{"match[]", "a"}, {"limit", "x"}}}) {
-    const http::Response response = ask(false, query);
-    EXPECT_EQ(response.status, 400);
-    const Json error = json(response);
-    EXPECT_EQ(error["status"], "error");
-    EXPECT_EQ(error["errorType"], "bad_data");
-    EXPECT_EQ(error["error"], error["detail"]);
-    EXPECT_THAT(error["detail"].get<std::string>(), StartsWith("cannot "));
-  }
+  EXPECT_LT(packed.body->size(), range(query).body->size() / 4);
 }
 
 TEST(HistoryRoutes, SaysWhyThereIsNone) {
@@ -286,10 +232,10 @@ TEST(HistoryRoutes, SaysWhyThereIsNone) {
   HistorySetup setup;
   setup.why_none = "cannot look back: --no-history";
   routes.start(clock, std::move(setup));
-  EXPECT_EQ(routes.range({}).value_or(http::Response{}).status, 503);
-  const http::Response series = routes.series({}).value_or(http::Response{});
-  ASSERT_TRUE(series.body);
-  EXPECT_EQ(*series.body, R"({"detail": "cannot look back: --no-history"})");
+  const http::Response range = routes.range({}).value_or(http::Response{});
+  EXPECT_EQ(range.status, 503);
+  ASSERT_TRUE(range.body);
+  EXPECT_EQ(*range.body, R"({"detail": "cannot look back: --no-history"})");
 }
 
 TEST(MetricOfName, KnowsEveryNameThatMeansOneMetric) {

@@ -126,7 +126,33 @@ std::vector<Route> Routes::make_table() {
       {"GET", "/api/v1/stream", "stream", false,
        [this](const Request& request, Captures) { return live_.stream(request); }},
       {"GET", "/api/v1/series", "series", false,
-       [this](const Request& request, Captures) { return history_.series(request); }},
+       [this](const Request& request, Captures) { return query_.series(request); }},
+      {"POST", "/api/v1/series", "series", false,
+       [this](const Request& request, Captures) { return query_.series(request); }},
+      {"GET", "/api/v1/query", "query", false,
+       [this](const Request& request, Captures) { return query_.query(request); }},
+      {"POST", "/api/v1/query", "query", false,
+       [this](const Request& request, Captures) { return query_.query(request); }},
+      {"GET", "/api/v1/query_range", "query_range", false,
+       [this](const Request& request, Captures) { return query_.query_range(request); }},
+      {"POST", "/api/v1/query_range", "query_range", false,
+       [this](const Request& request, Captures) { return query_.query_range(request); }},
+      {"GET", "/api/v1/query_exemplars", "query_exemplars", false,
+       [this](const Request&, Captures) { return query_.exemplars(); }},
+      {"POST", "/api/v1/query_exemplars", "query_exemplars", false,
+       [this](const Request&, Captures) { return query_.exemplars(); }},
+      {"GET", "/api/v1/labels", "labels", false,
+       [this](const Request& request, Captures) { return query_.labels(request); }},
+      {"POST", "/api/v1/labels", "labels", false,
+       [this](const Request& request, Captures) { return query_.labels(request); }},
+      {"GET", "/api/v1/label/{name}/values", "label_values", false,
+       [this](const Request& request, Captures captures) {
+         return query_.label_values(request, captures[0]);
+       }},
+      {"GET", "/api/v1/metadata", "metadata", false,
+       [this](const Request& request, Captures) { return query_.metadata(request); }},
+      {"GET", "/api/v1/status/buildinfo", "buildinfo", false,
+       [this](const Request&, Captures) { return query_.buildinfo(); }},
       {"GET", "/api/v1/range", "range", false,
        [this](const Request& request, Captures) { return history_.range(request); }},
       {"GET", "/gpu/list", "list", false,
@@ -165,7 +191,9 @@ http::Response Routes::service(const http::Request& request) const {
   } else {
     std::vector<wire::Endpoint> endpoints;
     for (const Route& route : table()) {
-      if (route.pattern != "/") endpoints.push_back({route.name, route.pattern});
+      const bool named = std::ranges::any_of(
+          endpoints, [&](const wire::Endpoint& endpoint) { return endpoint.name == route.name; });
+      if (route.pattern != "/" && !named) endpoints.push_back({route.name, route.pattern});
     }
     const collect::View view = collector_.peek(collector_.primary());
     std::string body;

@@ -15,6 +15,7 @@
 #include "api/history_routes.h"
 #include "api/live_routes.h"
 #include "api/metrics_routes.h"
+#include "api/query_routes.h"
 #include "api/router.h"
 #include "collect/collector.h"
 #include "http/server.h"
@@ -39,12 +40,18 @@ class Routes {
   // the first request.
   void configure_health(std::function<wire::AgentHealth()> agent) { agent_ = std::move(agent); }
 
-  // What /api/v1/series and /api/v1/range look back with. To be called before the first request;
+  // What /api/v1/range looks back with. To be called before the first request;
   // stop_history() when there are no more.
   base::Result<void> start_history(base::Clock& clock, HistorySetup setup) {
     return history_.start(clock, std::move(setup));
   }
   void stop_history() { history_.stop(); }
+  // The same of what speaks Prometheus's API; stop_queries() when there are no more.
+  void start_queries(base::Clock& clock, QuerySetup setup) {
+    setup.version = version_;
+    query_.start(clock, std::move(setup));
+  }
+  void stop_queries() { query_.stop(); }
 
   // An http::Handler.
   std::optional<http::Response> handle(const http::Request& request) {
@@ -81,6 +88,7 @@ class Routes {
   MetricsRoute metrics_route_;
   LiveRoutes live_;
   HistoryRoutes history_;
+  QueryRoutes query_;
   std::function<wire::AgentHealth()> agent_;
   const Router router_;
 };

@@ -119,32 +119,4 @@ void append_range_csv(std::string& out, const RangeAnswer& answer) {
   }
 }
 
-void append_series_json(std::string& out, const std::vector<std::vector<Label>>& series,
-                        bool truncated) {
-  JsonWriter json(out);
-  json.begin_object();
-  json.key("status").string("success");
-  json.key("data").begin_array();
-  for (const std::vector<Label>& labels : series) {
-    json.begin_object();
-    for (const auto& [name, value] : labels) json.key(name).string(value);
-    json.end_object();
-  }
-  json.end_array();
-  if (truncated) {
-    json.key("warnings").begin_array().string("results truncated due to limit").end_array();
-  }
-  json.end_object();
-}
-
-void append_series_error(std::string& out, std::string_view type, std::string_view detail) {
-  JsonWriter json(out);
-  json.begin_object();
-  json.key("status").string("error");
-  json.key("errorType").string(type);
-  json.key("error").string(detail);
-  json.key("detail").string(detail);
-  json.end_object();
-}
-
 }  // namespace gpuscope::wire

@@ -1,4 +1,4 @@
-// The answers of /api/v1/range and /api/v1/series: docs/history.md.
+// The answers of /api/v1/range: docs/history.md.
 #pragma once
 
 #include <cstddef>
@@ -34,11 +34,5 @@ struct RangeAnswer {
 void append_range_json(std::string& out, const RangeAnswer& answer);
 // A row for each series and part that has a value, with the time at which the part begins.
 void append_range_csv(std::string& out, const RangeAnswer& answer);
-
-// What Prometheus answers: a list of label sets. `truncated`: there are more.
-void append_series_json(std::string& out, const std::vector<std::vector<Label>>& series,
-                        bool truncated);
-// Its error, with our own key beside: {"status": "error", …, "detail": "…"}.
-void append_series_error(std::string& out, std::string_view type, std::string_view detail);
 
 }  // namespace gpuscope::wire

@@ -140,9 +140,9 @@ class Remembers(Folder):
         with self.agent(*SIM) as agent:
             remembered(agent)
             answer = agent.get("/api/v1/series?" + urllib.parse.urlencode(
-                {"match[]": '{__name__=~"power_watts|gpu_fan_speed",gpu_uuid=~"GPU-0a.*"}'})).json
-            self.assertEqual(answer, {"status": "success", "data": [
-                {"__name__": "power_watts", "gpu_uuid": GPU}, {"__name__": "gpu_fan_speed", "gpu_uuid": GPU}]})
+                {"match[]": '{__name__=~"gpu_power_watts|gpu_fan_speed",gpu_uuid=~"GPU-0a.*"}'})).json
+            self.assertEqual([(series["__name__"], series["gpu_uuid"]) for series in answer["data"]],
+                             [("gpu_fan_speed", GPU), ("gpu_power_watts", GPU)])
             wrong = agent.get("/api/v1/series?match[]=%7B")
             self.assertEqual((wrong.status, wrong.json["errorType"]), (400, "bad_data"))
 
