@@ -65,13 +65,21 @@ class Views {
       views.insert(views.end(), std::make_move_iterator(more.begin()),
                    std::make_move_iterator(more.end()));
     };
-    std::set<std::string, std::less<>> here;
-    if (live) {
-      add(live);
-      for (const model::GpuInfo& gpu : live->gpus) here.insert(gpu.uuid());
-    }
     auto stored = reader_->gpus();
     if (!stored) return std::unexpected(std::move(stored.error()));
+    std::set<std::string, std::less<>> here;
+    if (live) {
+      // Where GPUs are now, with what is stored of them: that is what is sent, too.
+      auto inventory = std::make_shared<Inventory>(*live);
+      for (model::GpuInfo& gpu : inventory->gpus) {
+        const auto known = std::ranges::find(*stored, gpu.uuid(), &history::StoredGpu::uuid);
+        here.insert(gpu.uuid());
+        if (known == stored->end()) continue;
+        gpu = std::move(known->info);
+        gpu.fact(model::Fact::kUuid) = model::Text::of(known->uuid);
+      }
+      add(inventory);
+    }
     std::erase_if(*stored, [&](const auto& gpu) { return here.contains(gpu.uuid); });
     while (!stored->empty()) add(take_some(*stored));
     if (auto up = make_up(keys, here)) views.push_back(std::move(*up));
