@@ -91,7 +91,8 @@ MaybeNumber extrapolated(const Window& window, bool counter, bool per_second) {
   const double sampled = seconds(samples.back().time_ms - samples.front().time_ms);
   const double mean_distance = sampled / static_cast<double>(samples.size() - 1);
   if (counter && result > 0 && samples.front().value >= 0) {
-    to_start = std::min(sampled * (samples.front().value / result), to_start);
+    const double to_zero = sampled * (samples.front().value / result);
+    if (to_zero < to_start) to_start = to_zero;  // which it is not where it is no number
   }
   const double threshold = mean_distance * kExtrapolation;
   double interval = sampled;
