@@ -174,7 +174,10 @@ int serve(const AgentCommand& command, const config::AgentSettings& settings,
                              .remote_write = remote_write_health(settings, sender->get())};
   });
   api::HistorySetup looks_back = history_setup(settings, history->get(), **server);
-  routes.start_queries(clock, query_setup(std::move(series), looks_back));
+  if (auto started = routes.start_queries(clock, query_setup(std::move(series), looks_back));
+      !started) {
+    return refuse(started.error());
+  }
   if (auto started = routes.start_history(clock, std::move(looks_back)); !started) {
     return refuse(started.error());
   }

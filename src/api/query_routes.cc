@@ -184,14 +184,14 @@ struct QueryRoutes::Form {
   }
 };
 
-void QueryRoutes::start(base::Clock& clock, QuerySetup setup) {
+base::Result<void> QueryRoutes::start(base::Clock& clock, QuerySetup setup) {
   clock_ = &clock;
   setup_ = std::move(setup);
-  if (!setup_.series) return;
+  if (!setup_.series) return {};
   for (std::size_t i = 0; i < setup_.answers.workers; ++i) {
     gzips_.push_back(std::make_unique<wire::Gzip>());
   }
-  answers_.start(clock, setup_.answers, setup_.wake);
+  return answers_.start(clock, setup_.answers, setup_.wake);
 }
 
 void QueryRoutes::stop() {

@@ -45,7 +45,7 @@ class QueryRoutes {
   ~QueryRoutes() { stop(); }
 
   // To be called before the first request. `clock` outlives this object.
-  void start(base::Clock& clock, QuerySetup setup);
+  base::Result<void> start(base::Clock& clock, QuerySetup setup);
   // Ends what is being worked out. Idempotent. From then on requests get 503.
   void stop();
 

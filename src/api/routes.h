@@ -47,9 +47,9 @@ class Routes {
   }
   void stop_history() { history_.stop(); }
   // The same of what speaks Prometheus's API; stop_queries() when there are no more.
-  void start_queries(base::Clock& clock, QuerySetup setup) {
+  base::Result<void> start_queries(base::Clock& clock, QuerySetup setup) {
     setup.version = version_;
-    query_.start(clock, std::move(setup));
+    return query_.start(clock, std::move(setup));
   }
   void stop_queries() { query_.stop(); }
 
