@@ -139,7 +139,7 @@ int serve(const AgentCommand& command, const config::AgentSettings& settings,
   base::SystemClock clock;
   auto recorder = make_recorder(settings, clock);
   if (!recorder) return refuse(recorder.error());
-  auto history = start_history(settings, clock);
+  auto history = start_history(settings, metrics.options.hostname, clock);
   if (!history) return refuse(history.error());
   collect::Collector collector(clock, settings.collect, canonical(settings.method),
                                source_factory(settings, clock));
@@ -163,6 +163,7 @@ int serve(const AgentCommand& command, const config::AgentSettings& settings,
                   changed->options.hostname = hostname;
                   base::configure_log(next.log_level, next.log_format);
                   collector.change(next.collect);
+                  change_history(history->get(), next.history);
                   if (*sender) (*sender)->change(changed->options);
                   routes.change_metrics(std::move(changed->options));
                   return {};
