@@ -16,6 +16,7 @@
 #include <utility>
 
 #include "agent_parts.h"
+#include "alerting_part.h"
 #include "api/live_stream.h"
 #include "api/routes.h"
 #include "base/clock.h"
@@ -136,7 +137,9 @@ int watch_until_signal(base::StopSignals& signals, Watch& watch, Reload& reload)
 // Serves until a signal comes.
 int serve(const AgentCommand& command, const config::AgentSettings& settings,
           api::MetricsSetup metrics, base::StopSignals& signals) {
-  base::SystemClock clock;
+  base::SystemClock real;
+  base::FastClock fast(real, settings.sim_speed);
+  base::Clock& clock = settings.sim_speed == 1 ? static_cast<base::Clock&>(real) : fast;
   auto recorder = make_recorder(settings, clock);
   if (!recorder) return refuse(recorder.error());
   auto history = start_history(settings, metrics.options.hostname, clock);
@@ -182,6 +185,7 @@ int serve(const AgentCommand& command, const config::AgentSettings& settings,
   if (auto started = routes.start_history(clock, std::move(looks_back)); !started) {
     return refuse(started.error());
   }
+  routes.configure_alerts(nullptr, why_no_alerting(settings));
   auto stream = api::LiveStream::start(clock, **server);
   if (!stream) return refuse(stream.error());
   collector.add_sink(**stream);
@@ -202,14 +206,14 @@ int serve(const AgentCommand& command, const config::AgentSettings& settings,
   parts.add({"answers to queries", nothing, [&] { routes.stop_queries(); }});
   parts.add({"the server", [&] { return (*server)->start(), base::Result<void>{}; },
              [&] { (*server)->stop(); }});
-  if (auto started = parts.start(clock, kStopLimit); !started) return refuse(started.error());
+  if (auto started = parts.start(real, kStopLimit); !started) return refuse(started.error());
 
   std::cout << fmt::format("gpuscope agent serves {}\n", url(settings.http.host, (*server)->port()))
             << std::flush;
   Watch watch(collector);
   base::log(LogLevel::kInfo,
             fmt::format("ends on signal {}", watch_until_signal(signals, watch, reload)));
-  if (auto stopped = parts.stop(clock, kStopLimit); !stopped) {
+  if (auto stopped = parts.stop(real, kStopLimit); !stopped) {
     base::log(LogLevel::kError, stopped.error().message);
     // What did not stop still uses everything above: nothing may be destroyed.
     std::_Exit(1);

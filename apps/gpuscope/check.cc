@@ -1,13 +1,19 @@
 #include <fmt/format.h>
 #include <fmt/ranges.h>
 
+#include <algorithm>
+#include <cstddef>
 #include <iostream>
 #include <string>
 #include <string_view>
+#include <tuple>
 #include <vector>
 
+#include "alert/options.h"
+#include "alert/rule_set.h"
 #include "commands.h"
 #include "config/agent_settings.h"
+#include "config/rule_file.h"
 #include "config/settings.h"
 
 namespace gpuscope::app {
@@ -40,6 +46,37 @@ int run(const CheckConfigCommand& command) {
       tell_when(file, found->values);
     } else {
       for (const std::string& mistake : found->mistakes) std::cout << mistake << '\n';
+      status = 1;
+    }
+  }
+  return status;
+}
+
+int run(const CheckRulesCommand& command) {
+  int status = 0;
+  for (const std::string& path : command.files) {
+    const auto file = config::read_rule_file(path);
+    if (!file) {
+      std::cout << fmt::format("{}: {}\n", path, file.error().message);
+      status = 1;
+      continue;
+    }
+    std::vector<alert::RuleMistake> mistakes = file->mistakes;
+    std::size_t rules = 0;
+    if (const auto made = alert::make_rule_set(file->groups, alert::AlertingOptions{}.interval)) {
+      for (const alert::ReadyGroup& group : *made) rules += group.rules.size();
+    } else {
+      mistakes.insert(mistakes.end(), made.error().begin(), made.error().end());
+    }
+    std::ranges::sort(mistakes, {}, [](const alert::RuleMistake& mistake) {
+      return std::tie(mistake.line, mistake.what);
+    });
+    for (const alert::RuleMistake& mistake : mistakes) {
+      std::cout << config::describe(mistake) << '\n';
+    }
+    if (mistakes.empty()) {
+      std::cout << fmt::format("{}: ok: {} rules\n", path, rules);
+    } else {
       status = 1;
     }
   }

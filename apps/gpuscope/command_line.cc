@@ -61,12 +61,19 @@ CLI::App* add_query(CLI::App& app, QueryCommand& query) {
   return command;
 }
 
-CLI::App* add_check(CLI::App& app, CheckConfigCommand& check, CLI::App*& config) {
+struct CheckApps {
+  CLI::App* rules = nullptr;
+};
+
+CheckApps add_check(CLI::App& app, CheckConfigCommand& config, CheckRulesCommand& rules) {
+  CheckApps apps;
   CLI::App* command = app.add_subcommand("check", "Check files before they are used");
   command->require_subcommand(1);
-  config = command->add_subcommand("config", "Every mistake in an agent's settings file");
-  config->add_option("FILE", check.files, "YAML files as --config takes them")->required();
-  return command;
+  apps.config = command->add_subcommand("config", "Every mistake in an agent's settings file");
+  apps.config->add_option("FILE", config.files, "YAML files as --config takes them")->required();
+  apps.rules = command->add_subcommand("rules", "Every mistake in a file of alerting rules");
+  apps.rules->add_option("FILE", rules.files, "YAML files in Prometheus's format")->required();
+  return apps;
 }
 
 void add_export(CLI::App* command, HistoryCommand& history) {
@@ -155,12 +162,12 @@ std::variant<Command, int> parse_command_line(int argc, char** argv) {
   app.require_subcommand(0, 1);
   AgentCommand agent;
   QueryCommand query;
-  CheckConfigCommand check;
+  CheckConfigCommand check_config;
+  CheckRulesCommand check_rules;
   HistoryCommand history;
-  CLI::App* config = nullptr;
   const CLI::App* agent_app = add_agent(app, agent);
   const CLI::App* query_app = add_query(app, query);
-  add_check(app, check, config);
+  const CheckApps check = add_check(app, check_config, check_rules);
   const CLI::App* history_app = add_history(app, history);
   try {
     app.parse(argc, argv);
@@ -169,7 +176,8 @@ std::variant<Command, int> parse_command_line(int argc, char** argv) {
     return outcome.get_exit_code() == 0 ? app.exit(outcome) : refuse(app, outcome.what());
   }
   if (agent_app->parsed()) return done(std::move(agent));
-  if (config->parsed()) return done(std::move(check));
+  if (check.config->parsed()) return done(std::move(check_config));
+  if (check.rules->parsed()) return done(std::move(check_rules));
   if (history_app->parsed()) return done(std::move(history));
   if (!query_app->parsed()) return refuse(app, "cannot tell what to do: name a command");
   if (argc == 2) {

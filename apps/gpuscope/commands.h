@@ -30,6 +30,10 @@ struct CheckConfigCommand {
   std::vector<std::string> files;
 };
 
+struct CheckRulesCommand {
+  std::vector<std::string> files;
+};
+
 // What is left empty was not given.
 struct HistoryCommand {
   enum class Action : std::uint8_t { kExport, kInfo, kVacuum, kImport, kRecord };
@@ -55,7 +59,8 @@ struct HistoryCommand {
   std::string interval = "15s";
 };
 
-using Command = std::variant<AgentCommand, QueryCommand, CheckConfigCommand, HistoryCommand>;
+using Command =
+    std::variant<AgentCommand, QueryCommand, CheckConfigCommand, CheckRulesCommand, HistoryCommand>;
 
 // What the command line asks for; or the program's exit status, when a usage text, the version or a
 // mistake has been printed and nothing is left to do.
@@ -66,6 +71,7 @@ std::variant<Command, int> parse_command_line(int argc, char** argv);
 int run(const AgentCommand& command);
 int run(const QueryCommand& command);
 int run(const CheckConfigCommand& command);
+int run(const CheckRulesCommand& command);
 int run(const HistoryCommand& command);
 
 }  // namespace gpuscope::app

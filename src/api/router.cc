@@ -1,5 +1,6 @@
 #include "api/router.h"
 
+#include <algorithm>
 #include <cstddef>
 #include <utility>
 
@@ -41,6 +42,34 @@ std::vector<std::string> captures(std::span<const std::string_view> pattern,
   return found;
 }
 
+// Whether the name in Host can only be this machine's own: a page whose name was made to point here
+// has that name, which no check of its Origin would tell.
+bool is_local_name(std::string_view host) {
+  const bool v6 = host.starts_with('[');
+  const std::string_view name =
+      v6 ? host.substr(0, host.find(']') + 1) : host.substr(0, host.find(':'));
+  if (v6) return name == "[::1]";
+  if (name.starts_with("127.")) {
+    return name.find_first_not_of("0123456789.") == std::string_view::npos;
+  }
+  constexpr std::string_view kLocal = "localhost";
+  return std::ranges::equal(name, kLocal, [](char a, char b) { return (a | 0x20) == b; });
+}
+
+// Why this request may change nothing; empty: it may.
+std::string_view refusal(const http::Request& request) {
+  if (!request.from_loopback) {
+    return "Changes are accepted from this machine alone; ask on its own loopback address";
+  }
+  if (!is_local_name(request.host)) {
+    return "Changes are accepted under a loopback name alone; ask 127.0.0.1 or localhost";
+  }
+  if (!http::is_same_origin(request)) {
+    return "Changes are not accepted from another site's page";
+  }
+  return {};
+}
+
 }  // namespace
 
 Router::Router(std::vector<Route> routes) : routes_(std::move(routes)) {
@@ -54,9 +83,8 @@ std::optional<http::Response> Router::handle(const http::Request& request) const
     if (!matches(patterns_[i], request.path)) continue;
     const Route& route = routes_[i];
     if (route.method == method) {
-      if (route.changes && !request.from_loopback) {
-        return http::error_response(
-            403, "Changes are accepted from this machine alone; ask on its own loopback address");
+      if (const auto why = route.changes ? refusal(request) : std::string_view(); !why.empty()) {
+        return http::error_response(403, why);
       }
       return route.handle(request, captures(patterns_[i], request.path));
     }

@@ -25,7 +25,9 @@ struct Route {
   // docs/api/openapi.yaml describes each under this very pattern; a test holds the two together.
   std::string_view pattern;
   std::string_view name;  // its key among the endpoints of `GET /`
-  bool changes = false;   // changes something: refused to peers that are not on this machine
+  // Changes something: refused to peers that are not on this machine, to other sites' pages, and
+  // under a Host that is not a loopback name (such a page with a name that points here).
+  bool changes = false;
   RouteHandler handle;
 };
 

@@ -30,6 +30,7 @@ http::Response ask(std::string_view method, std::vector<std::string> path,
   request.method = method;
   request.path = std::move(path);
   request.from_loopback = from_loopback;
+  request.host = "127.0.0.1:9555";
   auto response = router().handle(request);
   if (!response) return http::error_response(0, "no answer yet");
   return *response;

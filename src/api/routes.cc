@@ -4,6 +4,7 @@
 #include <array>
 #include <chrono>
 #include <cstddef>
+#include <iterator>
 #include <utility>
 #include <vector>
 
@@ -109,7 +110,7 @@ Routes::Routes(collect::Collector& collector, std::string version)
 
 std::vector<Route> Routes::make_table() {
   using http::Request;
-  return {
+  std::vector<Route> table{
       {"GET", "/", "service", false,
        [this](const Request& request, Captures) { return service(request); }},
       {"GET", "/health", "health", false, [this](const Request&, Captures) { return health(); }},
@@ -170,6 +171,8 @@ std::vector<Route> Routes::make_table() {
       {"GET", "/gpu/{uuid}/{path}", "gpu_path", false,
        [this](const Request& request, Captures at) { return gpu_path(request, at); }},
   };
+  std::ranges::move(alerts_.table(), std::back_inserter(table));
+  return table;
 }
 
 template <typename Use>

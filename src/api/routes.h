@@ -11,6 +11,7 @@
 #include <utility>
 #include <vector>
 
+#include "api/alert_routes.h"
 #include "api/document_cache.h"
 #include "api/history_routes.h"
 #include "api/live_routes.h"
@@ -53,6 +54,11 @@ class Routes {
   }
   void stop_queries() { query_.stop(); }
 
+  // What /api/v1/alerts and its like ask. As of AlertRoutes::configure().
+  void configure_alerts(alert::Alerting* alerting, std::string why_none) {
+    alerts_.configure(alerting, std::move(why_none));
+  }
+
   // An http::Handler.
   std::optional<http::Response> handle(const http::Request& request) {
     return router_.handle(request);
@@ -89,6 +95,7 @@ class Routes {
   LiveRoutes live_;
   HistoryRoutes history_;
   QueryRoutes query_;
+  AlertRoutes alerts_;
   std::function<wire::AgentHealth()> agent_;
   const Router router_;
 };

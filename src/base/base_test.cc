@@ -7,6 +7,7 @@
 
 #include "base/clock.h"
 #include "base/decimal.h"
+#include "base/fake_clock.h"
 
 namespace gpuscope::base {
 namespace {
@@ -55,6 +56,22 @@ TEST(Utc, HasMicrosecondsAndOffset) {
   EXPECT_EQ(format_utc(WallTime{std::chrono::microseconds{1'795'339'482'736'284}}),
             "2026-11-22T09:24:42.736284+00:00");
   EXPECT_EQ(format_utc(WallTime{}), "1970-01-01T00:00:00.000000+00:00");
+}
+
+TEST(FastClock, TakesAFractionOfTheTime) {
+  FakeClock real;
+  FastClock fast(real, 30);
+  const WallTime wall = fast.wall_now();
+  const SteadyTime steady = fast.steady_now();
+  EXPECT_EQ(wall, real.wall_now());
+  real.advance(std::chrono::seconds{2});
+  EXPECT_EQ(fast.wall_now() - wall, std::chrono::seconds{60});
+  EXPECT_EQ(fast.steady_now() - steady, std::chrono::seconds{60});
+  // What is due comes back at once.
+  Mutex mutex;
+  CondVar condition;
+  MutexLock lock(mutex);
+  fast.wait_until(condition, lock, steady + std::chrono::seconds{59});
 }
 
 }  // namespace

@@ -15,6 +15,28 @@ void SystemClock::wait_until(CondVar& condition, MutexLock& lock, SteadyTime dea
   condition.wait_until(lock, deadline);
 }
 
+FastClock::FastClock(Clock& clock, double speed)
+    : clock_(clock),
+      speed_(speed),
+      wall_start_(clock.wall_now()),
+      steady_start_(clock.steady_now()) {}
+
+SteadyTime FastClock::steady_now() const {
+  const std::chrono::duration<double, std::nano> passed = clock_.steady_now() - steady_start_;
+  return steady_start_ + std::chrono::duration_cast<SteadyTime::duration>(passed * speed_);
+}
+
+WallTime FastClock::wall_now() const {
+  return wall_start_ + std::chrono::duration_cast<WallTime::duration>(steady_now() - steady_start_);
+}
+
+void FastClock::wait_until(CondVar& condition, MutexLock& lock, SteadyTime deadline) {
+  const std::chrono::duration<double, std::nano> left = deadline - steady_start_;
+  clock_.wait_until(
+      condition, lock,
+      steady_start_ + std::chrono::duration_cast<SteadyTime::duration>(left / speed_));
+}
+
 namespace {
 
 void put_digits(char* at, unsigned value, int width) {

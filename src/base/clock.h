@@ -32,6 +32,22 @@ class SystemClock final : public Clock {
   void wait_until(CondVar& condition, MutexLock& lock, SteadyTime deadline) override;
 };
 
+// Time that passes `speed` times as fast as that of another clock, from when it is made on: for
+// simulated GPUs. `clock` outlives it.
+class FastClock final : public Clock {
+ public:
+  FastClock(Clock& clock, double speed);
+  WallTime wall_now() const override;
+  SteadyTime steady_now() const override;
+  void wait_until(CondVar& condition, MutexLock& lock, SteadyTime deadline) override;
+
+ private:
+  Clock& clock_;
+  const double speed_;
+  const WallTime wall_start_;
+  const SteadyTime steady_start_;
+};
+
 // 2026-11-22T09:24:42.736284+00:00: the form of every time in every answer.
 std::string format_utc(WallTime time);
 // The same, appended, without allocating when `out` has room for 32 more bytes.

@@ -29,6 +29,7 @@ constexpr std::size_t kMaxStreamListeners = 100'000;
 constexpr milliseconds kMinWindow{1000};
 constexpr milliseconds kMaxWindow{600'000};
 constexpr std::chrono::hours kMinKeep{1};
+constexpr double kMaxSimSpeed = 1000;
 constexpr std::uint64_t kMinHistoryBytes = std::uint64_t{16} << 20;
 
 struct HostPort {
@@ -177,6 +178,18 @@ std::string check_sim_time(const Setting& row, std::string_view value) {
   return base::parse_time(value) ? "" : is_not(row, value);
 }
 
+std::optional<double> parse_sim_speed(std::string_view text) {
+  double speed = 0;
+  const auto [end, error] =
+      std::from_chars(text.data(), text.data() + text.size(), speed, std::chars_format::fixed);
+  const bool whole = error == std::errc{} && end == text.data() + text.size();
+  return whole && speed >= 1 && speed <= kMaxSimSpeed ? std::optional(speed) : std::nullopt;
+}
+
+std::string check_sim_speed(const Setting& row, std::string_view value) {
+  return parse_sim_speed(value) ? "" : is_not(row, value);
+}
+
 constexpr std::size_t kDeviceSettings = 7;
 constexpr auto kTable = std::to_array<Setting>({
     {"config", "", "GPUSCOPE_CONFIG", "FILE", "the name of a YAML file", "",
@@ -255,6 +268,25 @@ constexpr auto kTable = std::to_array<Setting>({
     {"remote-write-ca-file", "remote_write_ca_file", "GPUSCOPE_REMOTE_WRITE_CA_FILE", "FILE",
      "the name of a PEM file", "those that the system trusts",
      "who may vouch for the server of an https URL", check_present},
+    {"alerts", "alerts.enabled", "GPUSCOPE_ALERTS", "WHETHER", "on or off",
+     "on, where there is a history", "whether rules are evaluated and people are told",
+     check_switch},
+    {"alert-rules", "alerts.rules", "GPUSCOPE_ALERT_RULES", "FILES",
+     "names of rule files, with commas between them", "the rules that are built in",
+     "what people are alerted of, in Prometheus's format", check_present},
+    {"alert-interval", "alerts.interval", "GPUSCOPE_ALERT_INTERVAL", "DURATION",
+     "a duration from 1s to 1h, such as 15s", "15s",
+     "how often groups of rules without an interval of their own are evaluated",
+     check_alert_interval},
+    {"alert-group-wait", "alerts.group_wait", "GPUSCOPE_ALERT_GROUP_WAIT", "DURATION",
+     "a duration from 0s to 1h, such as 10s", "10s, emergencies 5s",
+     "how long a group's first message waits for other alerts", check_alert_wait},
+    {"alert-group-interval", "alerts.group_interval", "GPUSCOPE_ALERT_GROUP_INTERVAL", "DURATION",
+     "a duration from 1s to 1h, such as 30s", "30s",
+     "how far apart a group's messages are at least", check_alert_interval},
+    {"alert-repeat-interval", "alerts.repeat_interval", "GPUSCOPE_ALERT_REPEAT_INTERVAL",
+     "DURATION", "a duration from 1m to 30d, such as 4h", "4h",
+     "after which time people are told again of what lasts", check_alert_repeat},
     {"log-level", "log_level", "GPUSCOPE_LOG_LEVEL", "LEVEL", "one of debug, info, warning, error",
      "info", "what is logged: this and what is worse", check_log_level, true},
     {"log-format", "log_format", "GPUSCOPE_LOG_FORMAT", "FORMAT", "text or json", "text",
@@ -272,6 +304,8 @@ constexpr auto kTable = std::to_array<Setting>({
     {"gpm", "gpm", "GPUSCOPE_GPM", "WHETHER", "on or off", "on",
      "whether NVML's profiling metrics are read where a GPU gives them (Hopper and newer)",
      check_on_off},
+    {"sim-speed", "sim.speed", "GPUSCOPE_SIM_SPEED", "FACTOR", "a factor from 1 to 1000", "1",
+     "how fast time passes where GPUs are simulated, to try what takes long", check_sim_speed},
     {"replay", "replay", "GPUSCOPE_REPLAY", "FILE", "the name of a recording", "",
      "what the method replay shows; where no method is given, it is that one", check_present},
     {"nvidia-smi", "nvidia_smi", "GPUSCOPE_NVIDIA_SMI", "FILE", "the name of a program",
@@ -401,6 +435,13 @@ base::Result<AgentSettings> build(const Values& values, const Environment& envir
   settings.replay = std::move(devices->replay);
   apply_recordings(values, settings);
   apply_history(values, settings);
+  settings.alerts = alerts_from(values);
+  settings.sim_speed = parse_sim_speed(text_of(values, "sim-speed").value_or("1")).value_or(1);
+  if (settings.sim_speed != 1 && settings.method != "sim") {
+    return fail(ErrorKind::kInvalidArgument,
+                "cannot let time pass faster for GPUs that are real; give --method sim, or leave "
+                "sim.speed out");
+  }
   auto remote_write = remote_write_from(values);
   if (!remote_write) return std::unexpected(std::move(remote_write.error()));
   settings.remote_write = std::move(*remote_write);

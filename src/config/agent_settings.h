@@ -11,6 +11,7 @@
 #include "base/log.h"
 #include "base/result.h"
 #include "collect/collector.h"
+#include "config/alert_settings.h"
 #include "config/settings.h"
 #include "device/nvml/nvml_source.h"
 #include "device/replay/options.h"
@@ -53,6 +54,8 @@ struct AgentSettings {
   std::string hostname;
   std::string dcgm_counters;
   HistorySettings history;
+  AlertSettings alerts;
+  double sim_speed = 1;                   // how fast time passes; not 1 for the method "sim" alone
   prom::RemoteWriteOptions remote_write;  // but for the file of the position
   std::string data_dir;                   // empty: there is none
   std::string data_dir_trouble;           // why, and the cure

@@ -163,6 +163,18 @@ void write_remote_write(JsonWriter& json, const RemoteWriteHealth& remote) {
   json.end_object();
 }
 
+void write_alerting(JsonWriter& json, const AlertingHealth& alerting) {
+  json.begin_object();
+  write_text(json, "error", alerting.error);
+  json.key("rules").number(static_cast<std::int64_t>(alerting.rules));
+  json.key("pending").number(static_cast<std::int64_t>(alerting.pending));
+  json.key("firing").number(static_cast<std::int64_t>(alerting.firing));
+  json.key("silences").number(static_cast<std::int64_t>(alerting.silences));
+  write_optional(json, "last_evaluation", alerting.last_evaluation,
+                 [&](base::WallTime time) { json.time(time); });
+  json.end_object();
+}
+
 }  // namespace
 
 void append_gpu_list(std::string& out, const model::Snapshot& snapshot) {
@@ -240,6 +252,8 @@ void append_health_document(std::string& out, std::string_view status, std::stri
                  [&](const HistoryHealth& history) { write_history(json, history); });
   write_optional(json, "remote_write", agent.remote_write,
                  [&](const RemoteWriteHealth& remote) { write_remote_write(json, remote); });
+  write_optional(json, "alerting", agent.alerting,
+                 [&](const AlertingHealth& alerting) { write_alerting(json, alerting); });
   json.end_object();
 }
 

@@ -79,12 +79,22 @@ struct RemoteWriteHealth {
   std::chrono::microseconds lag{0};
   std::optional<base::WallTime> newest;  // tick that was sent
 };
+// How alerting is doing.
+struct AlertingHealth {
+  std::string error;  // what does not work now; empty: nothing
+  std::size_t rules = 0;
+  std::size_t pending = 0;
+  std::size_t firing = 0;
+  std::size_t silences = 0;  // in force
+  std::optional<base::WallTime> last_evaluation;
+};
 // What belongs to the agent as a whole.
 struct AgentHealth {
   SettingsHealth settings;
   std::optional<RecordingHealth> recording;
   std::optional<HistoryHealth> history{};
   std::optional<RemoteWriteHealth> remote_write{};
+  std::optional<AlertingHealth> alerting{};
 };
 
 // One line of the agent's table of contents.
