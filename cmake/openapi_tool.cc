@@ -1,5 +1,5 @@
-// openapi_tool json|html IN.yaml OUT: the API's description as JSON for programs, or as a page for
-// people. Runs at build time.
+// openapi_tool [fleet_]json|[fleet_]html IN.yaml OUT: the API's description as JSON for programs,
+// or as a page for people; fleet_: of the fleet's service alone. Runs at build time.
 #include <yaml-cpp/yaml.h>
 
 #include <charconv>
@@ -159,16 +159,42 @@ std::string html(const Json& root) {
          "</body></html>\n";
 }
 
+// What the fleet's service serves, of all that an agent does: the operations that have "x-fleet",
+// with its members in place of their own. An agent's description is without them.
+void choose(Json& root, bool fleet) {
+  Json& paths = root.at("paths");
+  for (auto path = paths.begin(); path != paths.end();) {
+    Json& methods = path.value();
+    for (auto each = methods.begin(); each != methods.end();) {
+      Json& operation = each.value();
+      const bool is_fleets = operation.contains("x-fleet");
+      const Json own = is_fleets ? operation.at("x-fleet") : Json::object();
+      operation.erase("x-fleet");
+      if (fleet) operation.update(own);
+      each = fleet && !is_fleets ? methods.erase(each) : std::next(each);
+    }
+    path = methods.empty() ? paths.erase(path) : std::next(path);
+  }
+  Json& info = root.at("info");
+  const Json own = info.at("x-fleet");
+  info.erase("x-fleet");
+  if (fleet) info.update(own);
+}
+
 }  // namespace
 
 int main(int argc, char** argv) try {
   if (argc != 4) {
-    std::fputs("usage: openapi_tool json|html IN.yaml OUT\n", stderr);
+    std::fputs("usage: openapi_tool [fleet_]json|[fleet_]html IN.yaml OUT\n", stderr);
     return 2;
   }
-  const Json root = convert(YAML::LoadFile(argv[2]));
+  Json root = convert(YAML::LoadFile(argv[2]));
+  std::string_view form = argv[1];
+  const bool fleet = form.starts_with("fleet_");
+  if (fleet) form.remove_prefix(form.find('_') + 1);
+  choose(root, fleet);
   std::ofstream out(argv[3], std::ios::binary);
-  out << (std::string_view(argv[1]) == "html" ? html(root) : root.dump());
+  out << (form == "html" ? html(root) : root.dump());
   out.close();
   return out.good() ? 0 : 1;
 } catch (const std::exception& error) {

@@ -1,6 +1,5 @@
 // `gpuscope agent`: the parts put together, started and stopped in one written order.
 #include <fmt/format.h>
-#include <malloc.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -29,11 +28,13 @@
 #include "commands.h"
 #include "config/agent_settings.h"
 #include "device/method.h"
+#include "fleet_part.h"
 #include "http/server.h"
 #include "metrics_setup.h"
 #include "reload.h"
 #include "remote_write_part.h"
 #include "series_part.h"
+#include "serving.h"
 #include "watch.h"
 
 namespace gpuscope::app {
@@ -47,14 +48,6 @@ using std::chrono::milliseconds;
 constexpr milliseconds kStopLimit{4500};
 constexpr milliseconds kWatchInterval{500};
 constexpr rlim_t kMostFiles = 131'072;
-
-// One arena per thread would keep what each of dozens of threads once freed.
-void keep_memory_small() {
-#ifdef __GLIBC__
-  mallopt(M_ARENA_MAX, 2);
-  mallopt(M_TRIM_THRESHOLD, 256 * 1024);
-#endif
-}
 
 int refuse(const base::Error& error) {
   std::cerr << "gpuscope: " << error.message << '\n';
@@ -97,11 +90,6 @@ collect::Collector::SourceFactory source_factory(const config::AgentSettings& se
 std::string canonical(const std::string& method) {
   const auto parsed = device::parse_method(method);
   return parsed ? std::string(device::method_name(*parsed)) : method;
-}
-
-std::string url(const std::string& host, std::uint16_t port) {
-  const bool v6 = host.find(':') != std::string::npos;
-  return v6 ? fmt::format("http://[{}]:{}/", host, port) : fmt::format("http://{}:{}/", host, port);
 }
 
 // A call that is stuck in a driver outlives the collector, on a thread of its own.
@@ -147,6 +135,14 @@ int serve(const AgentCommand& command, const config::AgentSettings& settings,
   collect::Collector collector(clock, settings.collect, canonical(settings.method),
                                source_factory(settings, clock));
   api::Routes routes(collector, GPUSCOPE_VERSION);
+  const auto analysis =
+      AgentAnalysis::make(settings, metrics.options.hostname, history->get(), collector, clock);
+  if (analysis) {
+    routes.fleet().configure(clock, analysis->analyzer(), analysis->setup());
+    metrics.more = [&](auto format, auto& out) { routes.fleet().append_metrics(out, format); };
+  } else {
+    routes.fleet().configure_none(AgentAnalysis::why_none(settings));
+  }
   auto server = http::Server::listen(
       settings.http, [&routes](const http::Request& request) { return routes.handle(request); });
   if (!server) return refuse(server.error());
@@ -202,13 +198,18 @@ int serve(const AgentCommand& command, const config::AgentSettings& settings,
   parts.add({"the live stream", nothing, [&] { (*stream)->stop(); }});
   parts.add({"the collector", [&] { return collector.start(), base::Result<void>{}; },
              [&] { collector.stop(); }});
+  if (analysis) {
+    parts.add({"the analysis", [&] { return analysis->analyzer().start(); },
+               [&] { analysis->analyzer().stop(); }});
+  }
   parts.add({"answers from the history", nothing, [&] { routes.stop_history(); }});
   parts.add({"answers to queries", nothing, [&] { routes.stop_queries(); }});
   parts.add({"the server", [&] { return (*server)->start(), base::Result<void>{}; },
              [&] { (*server)->stop(); }});
   if (auto started = parts.start(real, kStopLimit); !started) return refuse(started.error());
 
-  std::cout << fmt::format("gpuscope agent serves {}\n", url(settings.http.host, (*server)->port()))
+  std::cout << fmt::format("gpuscope agent serves {}\n",
+                           url_of(settings.http.host, (*server)->port()))
             << std::flush;
   Watch watch(collector);
   base::log(LogLevel::kInfo,

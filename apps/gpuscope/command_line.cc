@@ -8,6 +8,7 @@
 #include "commands.h"
 #include "companions.h"
 #include "config/agent_settings.h"
+#include "config/fleet_settings.h"
 
 namespace gpuscope::app {
 namespace {
@@ -30,6 +31,15 @@ CLI::App* add_agent(CLI::App& app, AgentCommand& agent) {
   }
   command->add_flag_callback(
       "--no-history", [&agent] { agent.flags["history"] = "off"; }, "the same as --history off");
+  return command;
+}
+
+CLI::App* add_fleet(CLI::App& app, FleetCommand& fleet) {
+  CLI::App* command = app.add_subcommand(
+      "fleet", "Judge how well the GPUs of a whole fleet are used, from any Prometheus engine");
+  for (const config::Setting& row : config::fleet_settings_table()) {
+    add_setting(*command, row, fleet.flags);
+  }
   return command;
 }
 
@@ -161,11 +171,13 @@ std::variant<Command, int> parse_command_line(int argc, char** argv) {
   app.footer(companions_help);
   app.require_subcommand(0, 1);
   AgentCommand agent;
+  FleetCommand fleet;
   QueryCommand query;
   CheckConfigCommand check_config;
   CheckRulesCommand check_rules;
   HistoryCommand history;
   const CLI::App* agent_app = add_agent(app, agent);
+  const CLI::App* fleet_app = add_fleet(app, fleet);
   const CLI::App* query_app = add_query(app, query);
   const CheckApps check = add_check(app, check_config, check_rules);
   const CLI::App* history_app = add_history(app, history);
@@ -176,6 +188,7 @@ std::variant<Command, int> parse_command_line(int argc, char** argv) {
     return outcome.get_exit_code() == 0 ? app.exit(outcome) : refuse(app, outcome.what());
   }
   if (agent_app->parsed()) return done(std::move(agent));
+  if (fleet_app->parsed()) return done(std::move(fleet));
   if (check.config->parsed()) return done(std::move(check_config));
   if (check.rules->parsed()) return done(std::move(check_rules));
   if (history_app->parsed()) return done(std::move(history));

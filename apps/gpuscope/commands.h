@@ -19,6 +19,10 @@ struct AgentCommand {
   Flags flags;
 };
 
+struct FleetCommand {
+  Flags flags;
+};
+
 struct QueryCommand {
   std::optional<std::string>
       method;  // "nvml", "bash" or "sim"; none: nvml, or a recording's replay
@@ -60,7 +64,8 @@ struct HistoryCommand {
 };
 
 using Command =
-    std::variant<AgentCommand, QueryCommand, CheckConfigCommand, CheckRulesCommand, HistoryCommand>;
+    std::variant<AgentCommand, FleetCommand, QueryCommand, CheckConfigCommand, CheckRulesCommand,
+                 HistoryCommand>;
 
 // What the command line asks for; or the program's exit status, when a usage text, the version or a
 // mistake has been printed and nothing is left to do.
@@ -69,6 +74,7 @@ std::variant<Command, int> parse_command_line(int argc, char** argv);
 // Each runs one command to its end and returns the program's exit status. Results go to standard
 // output, all else to standard error.
 int run(const AgentCommand& command);
+int run(const FleetCommand& command);
 int run(const QueryCommand& command);
 int run(const CheckConfigCommand& command);
 int run(const CheckRulesCommand& command);

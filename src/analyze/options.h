@@ -32,6 +32,9 @@ struct Options {
   std::chrono::seconds interval{300};  // between the begins of two runs
   std::chrono::seconds window{600};
   std::chrono::seconds step{30};
+  // Of an agent's own history: windows end now and not at a whole step, and a run that finds no GPU
+  // is soon made again.
+  bool live = false;
   bool use_ai = false;  // whether a run asks the chat model unless told otherwise
 };
 

@@ -141,6 +141,12 @@ void MetricsRoute::encode(const collect::View& primary, MetricsFormat format, st
   agent.process = read_process_stats(setup_.proc);
   if (primary.status.absent_gpus) agent.absent_gpus = *primary.status.absent_gpus;
   text_->append(primary.snapshot.get(), agent, format, out);
+  if (!setup_.more) return;
+  constexpr std::string_view kEnd = "# EOF\n";
+  const bool has_end = out.ends_with(kEnd);
+  if (has_end) out.resize(out.size() - kEnd.size());
+  setup_.more(format, out);
+  if (has_end) out += kEnd;
 }
 
 }  // namespace gpuscope::api

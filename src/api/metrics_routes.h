@@ -28,6 +28,8 @@ struct MetricsSetup {
   wire::MetricsOptions options;
   // Each is asked on the server's thread, adds its own, and must not wait.
   std::vector<std::function<void(PartMetrics&)>> parts;
+  // Appends families of its own, as the format wants them; empty: there are none.
+  std::function<void(wire::MetricsFormat, std::string& out)> more;
   std::function<http::Counters()> http_counters;  // of the server that serves; empty: not known
   std::string proc = "/proc";
 };

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "api/embedded.h"
+#include "api/pages.h"
 #include "api/with_snapshot.h"
 #include "model/naming.h"
 #include "wire/json_path.h"
@@ -19,14 +20,6 @@ namespace gpuscope::api {
 namespace {
 
 constexpr std::string_view kJson = "application/json";
-constexpr std::string_view kHtml = "text/html; charset=utf-8";
-
-// Our pages hold their own style and script, and talk to this agent alone.
-constexpr std::string_view kPagePolicy =
-    "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; style-src "
-    "'unsafe-inline'; "
-    "img-src data:; base-uri 'none'; form-action 'none'; frame-ancestors 'self'";
-
 std::shared_ptr<const std::string> shared(std::string_view text) {
   return std::make_shared<const std::string>(text);
 }
@@ -36,12 +29,6 @@ http::Response shared_response(std::string_view content_type,
   http::Response response;
   response.content_type = content_type;
   response.body = body;
-  return response;
-}
-
-http::Response page_response(const std::shared_ptr<const std::string>& body) {
-  http::Response response = shared_response(kHtml, body);
-  response.headers.emplace_back("Content-Security-Policy", kPagePolicy);
   return response;
 }
 
@@ -172,6 +159,7 @@ std::vector<Route> Routes::make_table() {
        [this](const Request& request, Captures at) { return gpu_path(request, at); }},
   };
   std::ranges::move(alerts_.table(), std::back_inserter(table));
+  std::ranges::move(fleet_.table(), std::back_inserter(table));
   return table;
 }
 
@@ -201,7 +189,7 @@ http::Response Routes::service(const http::Request& request) const {
     const collect::View view = collector_.peek(collector_.primary());
     std::string body;
     wire::append_service_document(body, version_, source_health(collector_.primary(), view),
-                                  endpoints);
+                                  endpoints, [this](auto& json) { fleet_.write_features(json); });
     response = http::text_response(200, kJson, std::move(body));
   }
   response.headers.emplace_back("Vary", "Accept");
@@ -222,8 +210,12 @@ http::Response Routes::health() const {
   }
   const bool healthy = views.front().status.state == collect::SourceState::kRunning;
   std::string body;
-  wire::append_health_document(body, healthy ? "healthy" : "degraded", version_, sources,
-                               agent_ ? agent_() : wire::AgentHealth{});
+  // A run that is overdue outranks all else.
+  const std::string_view of_use = fleet_.status();
+  const std::string_view status = !healthy && of_use == "healthy" ? "degraded" : of_use;
+  wire::append_health_document(body, status, version_, sources,
+                               agent_ ? agent_() : wire::AgentHealth{},
+                               [this](auto& json) { fleet_.write_health(json); });
   return http::text_response(200, kJson, std::move(body));
 }
 

@@ -13,6 +13,7 @@
 
 #include "api/alert_routes.h"
 #include "api/document_cache.h"
+#include "api/fleet_routes.h"
 #include "api/history_routes.h"
 #include "api/live_routes.h"
 #include "api/metrics_routes.h"
@@ -59,6 +60,9 @@ class Routes {
     alerts_.configure(alerting, std::move(why_none));
   }
 
+  // What judges how the GPUs are used. To be configured before the first request.
+  FleetRoutes& fleet() { return fleet_; }
+
   // An http::Handler.
   std::optional<http::Response> handle(const http::Request& request) {
     return router_.handle(request);
@@ -96,6 +100,7 @@ class Routes {
   HistoryRoutes history_;
   QueryRoutes query_;
   AlertRoutes alerts_;
+  FleetRoutes fleet_;
   std::function<wire::AgentHealth()> agent_;
   const Router router_;
 };

@@ -6,9 +6,13 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <iterator>
 #include <optional>
 #include <utility>
+#include <vector>
 
+#include "config/fleet_settings.h"
+#include "config/listen.h"
 #include "config/remote_write_settings.h"
 #include "config/scenario.h"
 #include "config/sim_settings.h"
@@ -31,33 +35,6 @@ constexpr milliseconds kMaxWindow{600'000};
 constexpr std::chrono::hours kMinKeep{1};
 constexpr double kMaxSimSpeed = 1000;
 constexpr std::uint64_t kMinHistoryBytes = std::uint64_t{16} << 20;
-
-struct HostPort {
-  std::string host;
-  std::uint16_t port = 0;
-};
-
-// "127.0.0.1:9555", "localhost:9555", "[::1]:9555".
-std::optional<HostPort> parse_listen(std::string_view text) {
-  const auto colon = text.rfind(':');
-  if (colon == std::string_view::npos) return std::nullopt;
-  std::string_view host = text.substr(0, colon);
-  const std::string_view digits = text.substr(colon + 1);
-  HostPort parsed;
-  const auto [end, error] =
-      std::from_chars(digits.data(), digits.data() + digits.size(), parsed.port);
-  if (error != std::errc{} || end != digits.data() + digits.size()) return std::nullopt;
-  const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
-  if (bracketed) host = host.substr(1, host.size() - 2);
-  const auto allowed = [bracketed](char c) {
-    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                       c == '.' || c == '-' || c == '_';
-    return plain || (bracketed && (c == ':' || c == '%'));
-  };
-  if (host.empty() || !std::ranges::all_of(host, allowed)) return std::nullopt;
-  parsed.host = host;
-  return parsed;
-}
 
 std::optional<milliseconds> parse_interval(std::string_view text) {
   const auto parsed = parse_duration(text);
@@ -232,6 +209,8 @@ constexpr auto kTable = std::to_array<Setting>({
     {"history-size", "history_size", "GPUSCOPE_HISTORY_SIZE", "SIZE",
      "a size from 16MiB on, such as 500MB or 2GiB", "2GiB",
      "how large the history may become; then the oldest goes", check_history_size, true},
+    {"analysis", "analysis", "GPUSCOPE_ANALYSIS", "WHETHER", "on or off", "on",
+     "whether the agent judges how well its GPUs are used; needs the history", check_switch},
     {"remote-write-url", "remote_write_url", "GPUSCOPE_REMOTE_WRITE_URL", "URL",
      "a URL such as http://prometheus:9090/api/v1/write", "",
      "where every tick is sent by Prometheus's remote write; needs the history",
@@ -354,7 +333,7 @@ base::Result<DeviceSettings> devices_from(const Values& values) {
 }
 
 base::Result<Values> values_from_file(const std::string& path) {
-  auto file = read_settings(kTable, path);
+  auto file = read_settings(agent_settings_table(), path);
   if (!file) return std::unexpected(std::move(file.error()));
   if (!file->mistakes.empty()) {
     return fail(ErrorKind::kInvalidArgument, fmt::format("cannot use the settings in {}:\n  {}",
@@ -442,6 +421,10 @@ base::Result<AgentSettings> build(const Values& values, const Environment& envir
                 "cannot let time pass faster for GPUs that are real; give --method sim, or leave "
                 "sim.speed out");
   }
+  const auto analysis = text_of(values, "analysis");
+  settings.analysis_enabled = !analysis || *analysis == "on" || *analysis == "true";
+  settings.analysis = analysis_from(values);
+  settings.analysis.live = true;
   auto remote_write = remote_write_from(values);
   if (!remote_write) return std::unexpected(std::move(remote_write.error()));
   settings.remote_write = std::move(*remote_write);
@@ -466,15 +449,26 @@ base::Result<AgentSettings> build(const Values& values, const Environment& envir
 
 }  // namespace
 
-std::span<const Setting> agent_settings_table() { return kTable; }
+// Those of the devices stay last.
+std::span<const Setting> agent_settings_table() {
+  static const std::vector<Setting> table = [] {
+    const std::span all(kTable);
+    const std::span own = all.first(all.size() - kDeviceSettings);
+    std::vector<Setting> rows(own.begin(), own.end());
+    std::ranges::copy(analysis_settings_table(), std::back_inserter(rows));
+    std::ranges::copy(device_settings_table(), std::back_inserter(rows));
+    return rows;
+  }();
+  return table;
+}
 
 std::span<const Setting> device_settings_table() { return std::span(kTable).last(kDeviceSettings); }
 
 base::Result<AgentSettings> load_agent_settings(const std::map<std::string, std::string>& flags,
                                                 const Environment& environment, bool is_root) {
-  auto given = settings_from_flags(kTable, flags);
+  auto given = settings_from_flags(agent_settings_table(), flags);
   if (!given) return std::unexpected(std::move(given.error()));
-  auto variables = settings_from_environment(kTable, environment);
+  auto variables = settings_from_environment(agent_settings_table(), environment);
   if (!variables) return std::unexpected(std::move(variables.error()));
   Values values = overlay(std::move(*given), std::move(*variables));
   if (const auto path = text_of(values, "config")) {

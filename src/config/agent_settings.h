@@ -8,6 +8,7 @@
 #include <span>
 #include <string>
 
+#include "analyze/options.h"
 #include "base/log.h"
 #include "base/result.h"
 #include "collect/collector.h"
@@ -56,6 +57,8 @@ struct AgentSettings {
   HistorySettings history;
   AlertSettings alerts;
   double sim_speed = 1;                   // how fast time passes; not 1 for the method "sim" alone
+  bool analysis_enabled = true;  // whether use is judged, from the history
+  analyze::Options analysis;
   prom::RemoteWriteOptions remote_write;  // but for the file of the position
   std::string data_dir;                   // empty: there is none
   std::string data_dir_trouble;           // why, and the cure

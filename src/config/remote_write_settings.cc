@@ -130,13 +130,13 @@ base::Result<prom::RemoteWriteOptions> remote_write_from(const Values& values) {
   if (auto fits = check_together(values); !fits) return std::unexpected(std::move(fits.error()));
   prom::RemoteWriteOptions options;
   options.url = text_of(values, "remote-write-url");
-  options.user = text_of(values, "remote-write-user");
-  options.password = {text_of(values, "remote-write-password"),
-                      text_of(values, "remote-write-password-file")};
-  options.token = {text_of(values, "remote-write-token"),
-                   text_of(values, "remote-write-token-file")};
-  options.headers = {text_of(values, "remote-write-headers"),
-                     text_of(values, "remote-write-headers-file")};
+  options.credentials.user = text_of(values, "remote-write-user");
+  options.credentials.password = {text_of(values, "remote-write-password"),
+                                  text_of(values, "remote-write-password-file")};
+  options.credentials.token = {text_of(values, "remote-write-token"),
+                               text_of(values, "remote-write-token-file")};
+  options.credentials.headers = {text_of(values, "remote-write-headers"),
+                                 text_of(values, "remote-write-headers-file")};
   options.ca_file = text_of(values, "remote-write-ca-file");
   options.labels = parse_labels(text_of(values, "remote-write-labels")).value_or(options.labels);
   options.interval =

@@ -40,10 +40,10 @@ TEST(RemoteWriteSettings, BecomeOptions) {
   EXPECT_TRUE(options.from_start);
   EXPECT_EQ(options.labels, (std::vector<std::pair<std::string, std::string>>{
                                 {"cluster", "a b"}, {"job", ""}, {"rack", "7"}}));
-  EXPECT_EQ(options.user, "me");
-  EXPECT_EQ(options.password.file, "/p");
-  EXPECT_EQ(options.headers.text, "X-One: 1\n\nX-Two:2");
-  EXPECT_FALSE(options.token.is_given());
+  EXPECT_EQ(options.credentials.user, "me");
+  EXPECT_EQ(options.credentials.password.file, "/p");
+  EXPECT_EQ(options.credentials.headers.text, "X-One: 1\n\nX-Two:2");
+  EXPECT_FALSE(options.credentials.token.is_given());
   EXPECT_EQ(options.ca_file, "/ca");
 }
 

@@ -20,6 +20,7 @@ using base::url_origin;
 
 constexpr std::size_t kMaxHeaderBytes = 65'536;
 constexpr int kPollMs = 1000;
+constexpr long kOk = 200;
 
 struct FreeList {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
@@ -61,6 +62,8 @@ struct Arriving {
   std::size_t max_body = 0;
   std::size_t header_bytes = 0;
   bool head_is_whole = false;
+  CURL* easy = nullptr;
+  const BodySink* sink = nullptr;  // null: there is none
 };
 
 std::size_t take_header(const char* data, std::size_t size, std::size_t count, void* to) {
@@ -83,6 +86,15 @@ std::size_t take_header(const char* data, std::size_t size, std::size_t count, v
 std::size_t take_body(const char* data, std::size_t size, std::size_t count, void* to) {
   Arriving& arriving = *static_cast<Arriving*>(to);
   const std::string_view bytes(data, size * count);
+  long status = 0;
+  if (arriving.sink != nullptr) {
+    curl_easy_getinfo(arriving.easy, CURLINFO_RESPONSE_CODE, &status);
+  }
+  if (status == kOk) {
+    if ((*arriving.sink)(bytes)) return bytes.size();
+    arriving.response.body_cut = true;
+    return 0;
+  }
   std::string& body = arriving.response.body;
   const std::size_t room = arriving.max_body - body.size();
   body.append(bytes.substr(0, room));
@@ -106,7 +118,7 @@ class WebClient::Impl {
       : options_(std::move(options)), multi_(curl_multi_init()), easy_(curl_easy_init()) {}
 
   bool is_whole() const { return multi_ && easy_; }
-  Result<WebResponse> send(const WebRequest& request);
+  Result<WebResponse> send(const WebRequest& request, const BodySink* sink);
   void cancel() {
     cancelled_ = true;
     curl_multi_wakeup(multi_.get());
@@ -167,6 +179,7 @@ void WebClient::Impl::set_up(const WebRequest& request, const Headers& headers, 
     curl_easy_setopt(easy, CURLOPT_USERNAME, request.user.c_str());
     curl_easy_setopt(easy, CURLOPT_PASSWORD, request.password.c_str());
   }
+  if (request.accept_gzip) curl_easy_setopt(easy, CURLOPT_ACCEPT_ENCODING, "gzip");
   if (request.method != "GET") {
     curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE,
                      static_cast<curl_off_t>(request.body.size()));
@@ -213,7 +226,7 @@ base::Error WebClient::Impl::failure(const WebRequest& request, CURLcode code, c
   }
 }
 
-Result<WebResponse> WebClient::Impl::send(const WebRequest& request) {
+Result<WebResponse> WebClient::Impl::send(const WebRequest& request, const BodySink* sink) {
   if (const std::string wrong = check_web_url(request.url); !wrong.empty()) {
     return base::fail(ErrorKind::kInvalidArgument,
                       fmt::format("cannot use the URL {}: {}", url_origin(request.url), wrong));
@@ -222,6 +235,8 @@ Result<WebResponse> WebClient::Impl::send(const WebRequest& request) {
   if (!headers) return std::unexpected(headers.error());
   Arriving arriving;
   arriving.max_body = options_.max_body_bytes;
+  arriving.easy = easy_.get();
+  arriving.sink = sink;
   std::array<char, CURL_ERROR_SIZE> error{};
   set_up(request, *headers, arriving, error.data());
   const CURLcode code = perform();
@@ -249,7 +264,12 @@ Result<std::unique_ptr<WebClient>> WebClient::create(WebClientOptions options) {
   return std::unique_ptr<WebClient>(new WebClient(std::move(impl)));
 }
 
-Result<WebResponse> WebClient::send(const WebRequest& request) { return impl_->send(request); }
+Result<WebResponse> WebClient::send(const WebRequest& request) {
+  return impl_->send(request, nullptr);
+}
+Result<WebResponse> WebClient::send(const WebRequest& request, const BodySink& sink) {
+  return impl_->send(request, &sink);
+}
 void WebClient::cancel() { impl_->cancel(); }
 
 }  // namespace gpuscope::http

@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -33,7 +34,12 @@ struct WebRequest {
   // HTTP basic authentication, where `user` is not empty.
   std::string user{};
   std::string password{};
+  // Whether the answer may come compressed (gzip); it is unpacked before anybody sees it.
+  bool accept_gzip = false;
 };
+
+// Takes the next piece of a body; false: no more is wanted.
+using BodySink = std::function<bool(std::string_view piece)>;
 
 struct WebResponse {
   int status = 0;
@@ -58,6 +64,10 @@ class WebClient {
   // cannot be sent, kDeadlineExceeded, kUnavailable for all else that goes wrong on the way, and
   // after cancel(). One thread at a time; connections are kept for the next request.
   base::Result<WebResponse> send(const WebRequest& request);
+  // The same, with the body of an answer of status 200 given to `sink` as it comes, however long it
+  // is, and cut off where `sink` wants no more. It may have been given a part of an answer that
+  // then fails.
+  base::Result<WebResponse> send(const WebRequest& request, const BodySink& sink);
 
   // Ends the request that is under way, at once, and refuses later ones. Any thread.
   void cancel();

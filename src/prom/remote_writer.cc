@@ -10,13 +10,13 @@
 #include <thread>
 #include <utility>
 
-#include "base/file.h"
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/thread.h"
 #include "base/web_url.h"
 #include "http/web_answer.h"
 #include "http/web_client.h"
+#include "prom/credentials.h"
 #include "prom/send_position.h"
 #include "prom/tick_batch.h"
 #include "prom/write_answer.h"
@@ -30,41 +30,9 @@ using base::MutexLock;
 using base::Result;
 using std::chrono::milliseconds;
 
-constexpr std::size_t kMaxSecretBytes = 65'536;
 constexpr std::size_t kMaxAnswerBytes = 4096;
 constexpr int kNiceness = 5;
 constexpr std::chrono::seconds kTellAgain{60};
-
-std::string_view without_blanks(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r\n";
-  const std::size_t begin = text.find_first_not_of(kBlanks);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
-}
-
-Result<std::string> read_secret(const Secret& secret) {
-  if (secret.file.empty()) return secret.text;
-  auto text = base::read_file(secret.file, kMaxSecretBytes);
-  if (!text) return text;
-  return std::string(without_blanks(*text));
-}
-
-// Adds `Name: value` lines.
-Result<void> add_headers(std::string_view text, http::WebRequest& request) {
-  while (!text.empty()) {
-    const std::string_view line = text.substr(0, text.find('\n'));
-    text.remove_prefix(std::min(text.size(), line.size() + 1));
-    if (without_blanks(line).empty()) continue;
-    const std::size_t colon = line.find(':');
-    if (colon == std::string_view::npos) {
-      return base::fail(ErrorKind::kInvalidArgument,
-                        "cannot use the headers for remote write: a line is not 'Name: value'");
-    }
-    request.headers.emplace_back(without_blanks(line.substr(0, colon)),
-                                 without_blanks(line.substr(colon + 1)));
-  }
-  return {};
-}
 
 }  // namespace
 
@@ -350,19 +318,8 @@ Result<http::WebRequest> RemoteWriter::Impl::request() const {
   request.headers = {{"Content-Type", "application/x-protobuf"},
                      {"Content-Encoding", "snappy"},
                      {"X-Prometheus-Remote-Write-Version", "0.1.0"}};
-  auto headers = read_secret(options_.headers);
-  if (!headers) return std::unexpected(std::move(headers.error()));
-  if (auto done = add_headers(*headers, request); !done) return std::unexpected(done.error());
-  if (options_.token.is_given()) {
-    const auto token = read_secret(options_.token);
-    if (!token) return std::unexpected(token.error());
-    request.headers.emplace_back("Authorization", "Bearer " + *token);
-  }
-  if (!options_.user.empty()) {
-    auto password = read_secret(options_.password);
-    if (!password) return std::unexpected(std::move(password.error()));
-    request.user = options_.user;
-    request.password = std::move(*password);
+  if (auto done = add_credentials(options_.credentials, request); !done) {
+    return std::unexpected(std::move(done.error()));
   }
   return request;
 }

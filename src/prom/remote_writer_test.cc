@@ -232,10 +232,10 @@ TEST_F(RemoteWriterTest, AsksSeldomAtADoorThatIsShut) {
 
 TEST_F(RemoteWriterTest, ProvesWhoItIs) {
   begin_at_first_tick();
-  options_.user = "me";
-  options_.password.text = "pass";
-  options_.headers.file = dir_ + "/headers";
-  std::ofstream(options_.headers.file) << "X-Scope-OrgID: gpus\r\n\nX-Two:  2 \n";
+  options_.credentials.user = "me";
+  options_.credentials.password.text = "pass";
+  options_.credentials.headers.file = dir_ + "/headers";
+  std::ofstream(options_.credentials.headers.file) << "X-Scope-OrgID: gpus\r\n\nX-Two:  2 \n";
   add_ticks(1);
   start();
   wait_until_sent(1);
@@ -247,20 +247,20 @@ TEST_F(RemoteWriterTest, ProvesWhoItIs) {
 // 401 is no reason to give samples up, and a new token is taken as soon as it is there.
 TEST_F(RemoteWriterTest, WaitsForATokenThatIsWelcome) {
   begin_at_first_tick();
-  options_.token.file = dir_ + "/token";
+  options_.credentials.token.file = dir_ + "/token";
   receiver_.script([](int) { return ScriptedAnswer::status(401, "", "who are you?"); });
   add_ticks(2);
   start();
   wait_until([&] { return writer_->status().failing; }, "the token is missing");
   EXPECT_THAT(writer_->status().error.message, HasSubstr(dir_ + "/token"));
   EXPECT_EQ(receiver_.requests(), 0);
-  std::ofstream(options_.token.file) << "old\n";
+  std::ofstream(options_.credentials.token.file) << "old\n";
   wait_until([&] { return receiver_.requests() > 2; }, "it tries again");
   EXPECT_THAT(receiver_.last_head(), HasSubstr("Authorization: Bearer old\r\n"));
   wait_until([&] { return writer_->status().error.message.find("401") != std::string::npos; },
              "it says so");
   EXPECT_THAT(writer_->status().error.message, HasSubstr("answers 401: who are you?; see to"));
-  std::ofstream(options_.token.file) << "new\n";
+  std::ofstream(options_.credentials.token.file) << "new\n";
   receiver_.script(nullptr);
   wait_until_sent(2);
   EXPECT_THAT(receiver_.last_head(), HasSubstr("Authorization: Bearer new\r\n"));

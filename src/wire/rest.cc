@@ -223,7 +223,8 @@ void append_path_answer(std::string& out, std::string_view path, std::string_vie
 }
 
 void append_service_document(std::string& out, std::string_view version,
-                             const SourceHealth& primary, std::span<const Endpoint> endpoints) {
+                             const SourceHealth& primary, std::span<const Endpoint> endpoints,
+                             const MoreMembers& more) {
   JsonWriter json(out);
   json.begin_object();
   json.key("service").string("gpuscope");
@@ -233,11 +234,14 @@ void append_service_document(std::string& out, std::string_view version,
   write_optional(json, "simulated", primary.simulated, [&](bool yes) { json.boolean(yes); });
   json.key("endpoints").begin_object();
   for (const Endpoint& endpoint : endpoints) json.key(endpoint.name).string(endpoint.path);
-  json.end_object().end_object();
+  json.end_object();
+  if (more) more(json);
+  json.end_object();
 }
 
 void append_health_document(std::string& out, std::string_view status, std::string_view version,
-                            std::span<const SourceHealth> sources, const AgentHealth& agent) {
+                            std::span<const SourceHealth> sources, const AgentHealth& agent,
+                            const MoreMembers& more) {
   JsonWriter json(out);
   json.begin_object();
   json.key("status").string(status);
@@ -254,6 +258,7 @@ void append_health_document(std::string& out, std::string_view status, std::stri
                  [&](const RemoteWriteHealth& remote) { write_remote_write(json, remote); });
   write_optional(json, "alerting", agent.alerting,
                  [&](const AlertingHealth& alerting) { write_alerting(json, alerting); });
+  if (more) more(json);
   json.end_object();
 }
 

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -12,6 +13,7 @@
 
 #include "base/clock.h"
 #include "model/snapshot.h"
+#include "wire/json_writer.h"
 
 namespace gpuscope::wire {
 
@@ -104,10 +106,14 @@ struct Endpoint {
 };
 
 // GET /: what this is and where things are. `primary` is the method it was started with.
+// `more` adds members of its own.
+using MoreMembers = std::function<void(JsonWriter&)>;
 void append_service_document(std::string& out, std::string_view version,
-                             const SourceHealth& primary, std::span<const Endpoint> endpoints);
+                             const SourceHealth& primary, std::span<const Endpoint> endpoints,
+                             const MoreMembers& more = {});
 // GET /health: `status` is "healthy" or "degraded"; `sources` starts with the primary.
 void append_health_document(std::string& out, std::string_view status, std::string_view version,
-                            std::span<const SourceHealth> sources, const AgentHealth& agent = {});
+                            std::span<const SourceHealth> sources, const AgentHealth& agent = {},
+                            const MoreMembers& more = {});
 
 }  // namespace gpuscope::wire

@@ -1,0 +1,344 @@
+#include "config/fleet_settings.h"
+
+#include <fmt/format.h>
+#include <fmt/ranges.h>
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <cmath>
+#include <filesystem>
+#include <optional>
+#include <system_error>
+#include <utility>
+#include <vector>
+
+#include "base/duration.h"
+#include "base/web_url.h"
+#include "config/agent_settings.h"
+#include "config/listen.h"
+#include "config/remote_write_settings.h"
+
+namespace gpuscope::config {
+namespace {
+
+using base::ErrorKind;
+using base::fail;
+using std::chrono::seconds;
+
+constexpr std::string_view kDefaultFile = "config.yaml";
+constexpr int kDay = 86'400;
+
+template <typename Number>
+std::optional<Number> parse_number(std::string_view text, Number least, Number most) {
+  Number number{};
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  const bool whole = error == std::errc{} && end == text.data() + text.size();
+  return whole && number >= least && number <= most ? std::optional(number) : std::nullopt;
+}
+
+template <auto kLeast, auto kMost>
+std::string check_number(const Setting& row, std::string_view value) {
+  return parse_number(value, kLeast, kMost) ? "" : is_not(row, value);
+}
+
+// Seconds, as the earlier system has them, or with a unit.
+std::optional<seconds> parse_seconds(std::string_view text) {
+  if (const auto plain = parse_number(text, 1, kDay)) return seconds(*plain);
+  const auto parsed = base::parse_duration(text);
+  if (!parsed || *parsed < seconds(1) || *parsed > seconds(kDay)) return std::nullopt;
+  const auto whole = std::chrono::duration_cast<seconds>(*parsed);
+  return whole == *parsed ? std::optional(whole) : std::nullopt;
+}
+std::string check_seconds(const Setting& row, std::string_view value) {
+  return parse_seconds(value) ? "" : is_not(row, value);
+}
+
+std::string check_url(const Setting&, std::string_view value) { return base::check_web_url(value); }
+std::string check_text(const Setting& row, std::string_view value) {
+  return value.empty() ? is_not(row, value) : "";
+}
+std::string check_listen(const Setting& row, std::string_view value) {
+  return parse_listen(value) ? "" : is_not(row, value);
+}
+std::string check_condition(const Setting& row, std::string_view value) {
+  return value.starts_with('{') && value.ends_with('}') ? "" : is_not(row, value);
+}
+std::string check_power_source(const Setting& row, std::string_view value) {
+  return value == "setting" || value == "card" ? "" : is_not(row, value);
+}
+
+std::string lower(std::string_view text) {
+  std::string out(text);
+  std::ranges::transform(out, out.begin(), [](unsigned char c) { return std::tolower(c); });
+  return out;
+}
+std::string check_log_level(const Setting& row, std::string_view value) {
+  return base::parse_log_level(lower(value)) ? "" : is_not(row, value);
+}
+// The earlier system's pattern of a line is taken for "text".
+std::string check_log_format(const Setting& row, std::string_view value) {
+  return base::parse_log_format(value) || value.contains("%(") ? "" : is_not(row, value);
+}
+
+std::optional<prom::Shard> parse_shard(std::string_view text) {
+  const auto slash = text.find('/');
+  if (slash == text.npos) return std::nullopt;
+  const auto count = parse_number<std::size_t>(text.substr(slash + 1), 1, prom::Shard::kMaxShards);
+  const auto index = parse_number<std::size_t>(text.substr(0, slash), 0, prom::Shard::kMaxShards);
+  if (!count || !index || *index >= *count) return std::nullopt;
+  return prom::Shard{*index, *count};
+}
+std::string check_shard(const Setting& row, std::string_view value) {
+  return parse_shard(value) ? "" : is_not(row, value);
+}
+
+constexpr std::string_view kWeightTakes = "a number from 0 to 1";
+
+constexpr auto kService = std::to_array<Setting>({
+    {"config", "", "GPUSCOPE_CONFIG", "FILE", "the name of a YAML file",
+     "config.yaml in the working directory, where there is one", "the file with these settings",
+     check_text},
+    {"listen", "", "GPUSCOPE_LISTEN", "HOST:PORT", "an address such as 127.0.0.1:8080",
+     "127.0.0.1:8080", "where it serves; stronger than host and port", check_listen},
+    {"host", "server.host", "HOST", "HOST", "a host or address", "127.0.0.1", "where it serves",
+     check_text},
+    {"port", "server.port", "PORT", "PORT", "a number from 0 to 65535", "8080",
+     "on which port; 0: any free one", check_number<0, 65535>},
+    {"data-dir", "data_dir", "GPUSCOPE_DATA_DIR", "DIR", "the name of a directory",
+     "/var/lib/gpuscope as root, else ~/.local/state/gpuscope",
+     "where it keeps what must outlive it; one fleet service at a time uses it", check_text},
+    {"prom-url", "prometheus.url", "PROM_URL", "URL", "a URL such as http://prometheus:9090",
+     "http://prometheus:9090",
+     "the Prometheus, VictoriaMetrics, Thanos or Mimir that has the series: what stands before "
+     "/api/v1",
+     check_url},
+    {"prom-username", "prometheus.username", "PROM_USERNAME", "NAME", "a name", "",
+     "who it is to the engine, with a password", check_text},
+    {"prom-password", "prometheus.password", "PROM_PASSWORD", "TEXT", "a password", "",
+     "the password; better in a file", check_secret, false, true},
+    {"prom-password-file", "prometheus.password_file", "PROM_PASSWORD_FILE", "FILE",
+     "the name of a file", "", "the file with the password; read again for every request",
+     check_text},
+    {"prom-bearer-token", "prometheus.bearer_token", "PROM_BEARER_TOKEN", "TEXT", "a token", "",
+     "a bearer token for the engine; better in a file", check_secret, false, true},
+    {"prom-bearer-token-file", "prometheus.bearer_token_file", "PROM_BEARER_TOKEN_FILE", "FILE",
+     "the name of a file", "", "the file with the token; read again for every request", check_text},
+    {"prom-headers", "prometheus.headers", "PROM_HEADERS", "LINES",
+     "a header such as 'X-Scope-OrgID: gpus'", "",
+     "further headers for the engine, a line each, such as its tenant; better in a file",
+     check_remote_write_headers, false, true},
+    {"prom-headers-file", "prometheus.headers_file", "PROM_HEADERS_FILE", "FILE",
+     "the name of a file", "", "the file with further headers", check_text},
+    {"prom-ca-file", "prometheus.ca_file", "PROM_CA_FILE", "FILE", "the name of a PEM file",
+     "those that the system trusts", "who may vouch for the engine of an https URL", check_text},
+    {"prom-timeout", "prometheus.timeout", "PROM_TIMEOUT", "DURATION",
+     "seconds, or a duration such as 90s", "60", "how long one answer of the engine may take",
+     check_seconds},
+    {"prom-page-series", "prometheus.page_series", "PROM_PAGE_SERIES", "N",
+     "a number from 100 to 10000000", "200000",
+     "more series of one metric than this are asked for in several answers",
+     check_number<100, 10'000'000>},
+    {"query-condition", "prometheus.query_condition", "QUERY_CONDITION", "SELECTOR",
+     R"(a selector's braces, such as {pod!=""})", R"({pod!=""})",
+     "which series count, in every query", check_condition},
+    {"shard", "prometheus.shard", "SHARD", "I/N", "a part such as 0/4, of at most 256", "0/1",
+     "which part of all GPUs is this one's, where several share the work", check_shard},
+    {"max-workers", "scheduler.max_workers", "MAX_WORKERS", "N", "a number from 1 to 256", "8",
+     "requests at once, to the engine (of which two are enough) and to a model",
+     check_number<1, 256>},
+    {"log-level", "logging.level", "LOG_LEVEL", "LEVEL", "one of DEBUG, INFO, WARNING, ERROR",
+     "INFO", "what is logged: this and what is worse", check_log_level},
+    {"log-format", "logging.format", "LOG_FORMAT", "FORMAT", "text or json", "text",
+     "how a line of the log looks", check_log_format},
+});
+
+constexpr auto kAnalysis = std::to_array<Setting>({
+    {"threshold", "thresholds.low_utilization", "THRESHOLD", "SCORE",
+     "a whole number from 0 to 100", "20", "scores under it are low", check_number<0, 100>},
+    {"idle-threshold", "thresholds.idle", "IDLE_THRESHOLD", "SCORE", "a whole number from 0 to 100",
+     "10", "scores under it are idle", check_number<0, 100>},
+    {"analysis-interval", "scheduler.interval", "INTERVAL", "SECONDS",
+     "seconds, or a duration such as 5m, to a day", "300", "how often use is judged",
+     check_seconds},
+    {"time-window-min", "prometheus.time_window_min", "TIME_WINDOW_MIN", "MINUTES",
+     "a whole number from 1 to 1440", "10", "the minutes over which use is judged",
+     check_number<1, 1440>},
+    {"step", "prometheus.step", "STEP", "DURATION", "seconds, or a duration such as 30s", "30s",
+     "how far apart the samples are that count", check_seconds},
+    {"gpu-util-weight", "scoring.gpu_util_weight", "GPU_UTIL_WEIGHT", "SHARE", kWeightTakes, "0.5",
+     "how much the utilization counts in a score", check_number<0.0, 1.0>},
+    {"mem-copy-weight", "scoring.mem_copy_weight", "MEM_COPY_WEIGHT", "SHARE", kWeightTakes, "0.2",
+     "how much the memory interface's utilization counts", check_number<0.0, 1.0>},
+    {"mem-used-weight", "scoring.mem_used_weight", "MEM_USED_WEIGHT", "SHARE", kWeightTakes, "0.2",
+     "how much the memory in use counts", check_number<0.0, 1.0>},
+    {"power-weight", "scoring.power_weight", "POWER_WEIGHT", "SHARE", kWeightTakes, "0.1",
+     "how much the power counts", check_number<0.0, 1.0>},
+    {"default-memory-mb", "gpu_defaults.memory_mb", "GPU_MEMORY_MB", "MB",
+     "a number from 1 to 10000000", "32000", "a card's memory where used and free are both 0",
+     check_number<1.0, 10'000'000.0>},
+    {"default-power-w", "gpu_defaults.power_w", "GPU_POWER_W", "WATTS", "a number from 1 to 100000",
+     "250", "the power that counts as full", check_number<1.0, 100'000.0>},
+    {"power-source", "gpu_defaults.power_source", "GPU_POWER_SOURCE", "WHOSE", "setting or card",
+     "setting", "what counts as full power: power_w for every card, or the card's own limit",
+     check_power_source},
+});
+
+std::optional<std::string> text_of(const Values& values, std::string_view flag) {
+  const auto found = values.find(flag);
+  return found == values.end() ? std::nullopt : std::optional(found->second.text);
+}
+std::string text_or_none(const Values& values, std::string_view flag) {
+  return text_of(values, flag).value_or("");
+}
+
+// Values are checked: what is there can be parsed.
+void apply_seconds(const Values& values, std::string_view flag, seconds& out) {
+  if (const auto text = text_of(values, flag)) out = parse_seconds(*text).value_or(out);
+}
+template <typename Number>
+void apply_number(const Values& values, std::string_view flag, Number& out) {
+  if (const auto text = text_of(values, flag)) {
+    std::from_chars(text->data(), text->data() + text->size(), out);
+  }
+}
+
+base::Result<void> check_together(const Values& values) {
+  constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kEither{
+      {{"prom-password", "prom-password-file"},
+       {"prom-bearer-token", "prom-bearer-token-file"},
+       {"prom-headers", "prom-headers-file"},
+       {"prom-username", "prom-bearer-token"},
+       {"prom-username", "prom-bearer-token-file"}}};
+  for (const auto& [one, other] : kEither) {
+    if (!values.contains(one) || !values.contains(other)) continue;
+    return fail(ErrorKind::kInvalidArgument,
+                fmt::format("cannot use {} and {} together: give one of them",
+                            values.at(one).origin, values.at(other).origin));
+  }
+  const bool has_password =
+      values.contains("prom-password") || values.contains("prom-password-file");
+  if (has_password && !values.contains("prom-username")) {
+    return fail(ErrorKind::kInvalidArgument,
+                "cannot use a password for the engine without a user; give PROM_USERNAME");
+  }
+  return {};
+}
+
+prom::ReaderOptions reader_from(const Values& values, std::size_t max_workers) {
+  constexpr std::size_t kEnoughConnections = 2;
+  prom::ReaderOptions options;
+  prom::EngineOptions& engine = options.engine;
+  engine.url = text_of(values, "prom-url").value_or("http://prometheus:9090");
+  prom::Credentials& credentials = engine.credentials;
+  credentials.user = text_or_none(values, "prom-username");
+  credentials.password = {text_or_none(values, "prom-password"),
+                          text_or_none(values, "prom-password-file")};
+  credentials.token = {text_or_none(values, "prom-bearer-token"),
+                       text_or_none(values, "prom-bearer-token-file")};
+  credentials.headers = {text_or_none(values, "prom-headers"),
+                         text_or_none(values, "prom-headers-file")};
+  engine.ca_file = text_or_none(values, "prom-ca-file");
+  if (const auto text = text_of(values, "prom-timeout")) {
+    engine.timeout =
+        parse_seconds(*text).value_or(std::chrono::duration_cast<seconds>(engine.timeout));
+  }
+  options.condition = text_of(values, "query-condition").value_or(options.condition);
+  options.connections = std::min(max_workers, kEnoughConnections);
+  apply_number(values, "prom-page-series", options.page_series);
+  options.shard = parse_shard(text_or_none(values, "shard")).value_or(options.shard);
+  return options;
+}
+
+void apply_place(const Values& values, http::Options& http) {
+  http.port = 8080;
+  http.host = text_of(values, "host").value_or(http.host);
+  apply_number(values, "port", http.port);
+  if (const auto text = text_of(values, "listen")) {
+    const HostPort place = parse_listen(*text).value_or(HostPort{});
+    http.host = place.host;
+    http.port = place.port;
+  }
+}
+
+base::Result<FleetSettings> build(const Values& values, const Environment& environment,
+                                  bool is_root) {
+  if (auto fits = check_together(values); !fits) return std::unexpected(std::move(fits.error()));
+  FleetSettings settings;
+  settings.values = values;
+  apply_place(values, settings.http);
+  apply_number(values, "max-workers", settings.max_workers);
+  settings.reader = reader_from(values, settings.max_workers);
+  settings.analysis = analysis_from(values);
+  settings.log_level =
+      base::parse_log_level(lower(text_or_none(values, "log-level"))).value_or(settings.log_level);
+  settings.log_format =
+      base::parse_log_format(text_or_none(values, "log-format")).value_or(settings.log_format);
+  if (auto data_dir = text_of(values, "data-dir")) {
+    settings.data_dir = std::move(*data_dir);
+  } else if (auto fallback = default_data_dir(environment, is_root)) {
+    settings.data_dir = std::move(*fallback);
+  } else {
+    settings.data_dir_trouble = std::move(fallback.error().message);
+  }
+  return settings;
+}
+
+}  // namespace
+
+std::span<const Setting> analysis_settings_table() { return kAnalysis; }
+
+std::span<const Setting> fleet_settings_table() {
+  static const std::vector<Setting> table = [] {
+    std::vector<Setting> rows(kService.begin(), kService.end());
+    rows.insert(rows.end(), kAnalysis.begin(), kAnalysis.end());
+    return rows;
+  }();
+  return table;
+}
+
+analyze::Options analysis_from(const Values& values) {
+  analyze::Options options;
+  analyze::ScoreOptions& score = options.score;
+  apply_number(values, "threshold", score.low_below);
+  apply_number(values, "idle-threshold", score.idle_below);
+  apply_number(values, "gpu-util-weight", score.gpu_util_weight);
+  apply_number(values, "mem-copy-weight", score.mem_copy_weight);
+  apply_number(values, "mem-used-weight", score.mem_used_weight);
+  apply_number(values, "power-weight", score.power_weight);
+  apply_number(values, "default-memory-mb", score.memory_mb);
+  apply_number(values, "default-power-w", score.power_watts);
+  if (text_of(values, "power-source") == "card") score.power_source = analyze::PowerSource::kCard;
+  apply_seconds(values, "analysis-interval", options.interval);
+  apply_seconds(values, "step", options.step);
+  int minutes = static_cast<int>(options.window / std::chrono::minutes(1));
+  apply_number(values, "time-window-min", minutes);
+  options.window = std::chrono::minutes(minutes);
+  return options;
+}
+
+base::Result<FleetSettings> load_fleet_settings(const std::map<std::string, std::string>& flags,
+                                                const Environment& environment, bool is_root) {
+  const auto table = fleet_settings_table();
+  auto given = settings_from_flags(table, flags);
+  if (!given) return std::unexpected(std::move(given.error()));
+  auto variables = settings_from_environment(table, environment);
+  if (!variables) return std::unexpected(std::move(variables.error()));
+  Values values = overlay(std::move(*given), std::move(*variables));
+  std::optional<std::string> path = text_of(values, "config");
+  std::error_code error;
+  if (!path && std::filesystem::exists(kDefaultFile, error)) path = kDefaultFile;
+  if (path) {
+    auto file = read_settings(table, *path);
+    if (!file) return std::unexpected(std::move(file.error()));
+    if (!file->mistakes.empty()) {
+      return fail(ErrorKind::kInvalidArgument,
+                  fmt::format("cannot use the settings in {}:\n  {}", *path,
+                              fmt::join(file->mistakes, "\n  ")));
+    }
+    values = overlay(std::move(values), std::move(file->values));
+  }
+  return build(values, environment, is_root);
+}
+
+}  // namespace gpuscope::config
