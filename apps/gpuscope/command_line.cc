@@ -72,6 +72,7 @@ CLI::App* add_query(CLI::App& app, QueryCommand& query) {
 }
 
 struct CheckApps {
+  CLI::App* config = nullptr;
   CLI::App* rules = nullptr;
 };
 

@@ -20,7 +20,7 @@ using model::UseEvidence;
 struct View {
   const UseEvidence& evidence;
   double utilization = 0;                 // %, mean
-  std::optional<model::Spread> spread{};  // of the utilization
+  std::optional<model::SeriesSpread> spread{};  // of the utilization
   std::optional<double> copy{};           // %, mean
   std::optional<double> memory_share{};   // of the card's memory
   std::optional<double> power_share{};    // of the card's own limit
@@ -129,7 +129,7 @@ std::optional<Judgement> communication_bound(const View& view) {
 bool is_idle(const View& view) {
   constexpr double kIdleMean = 1;
   return view.utilization < kIdleMean &&
-         (!view.spread || view.spread->maximum < model::kBusyPercent);
+         (!view.spread || view.spread->maximum < model::kInUsePercent);
 }
 
 std::optional<Judgement> memory_held_idle(const View& view) {

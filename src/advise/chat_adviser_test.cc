@@ -44,7 +44,7 @@ UseEvidence gpu(int number, double score = 12) {
   evidence.gpu = {.gpu_id = "GPU-" + std::to_string(number), .pod = "pod", .model_name = "H100"};
   evidence.window = minutes{10};
   evidence.score = score;
-  evidence.utilization = {.mean = 8.0 + 10 * number, .spread = model::Spread{0, 50, 12, 3.0}};
+  evidence.utilization = {.mean = 8.0 + 10 * number, .spread = model::SeriesSpread{0, 50, 12, 3.0}};
   return evidence;
 }
 

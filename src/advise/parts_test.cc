@@ -18,7 +18,7 @@ namespace gpuscope::advise {
 namespace {
 
 using model::OpinionStatus;
-using model::Spread;
+using model::SeriesSpread;
 using model::UseDetail;
 using model::UseEvidence;
 using std::chrono::minutes;
@@ -46,7 +46,7 @@ UseEvidence card(double utilization, double copy, double memory_mb, double power
   return evidence;
 }
 
-UseEvidence with(UseEvidence evidence, Spread spread, UseDetail detail) {
+UseEvidence with(UseEvidence evidence, SeriesSpread spread, UseDetail detail) {
   evidence.utilization->spread = spread;
   evidence.detail = detail;
   return evidence;

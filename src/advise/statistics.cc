@@ -11,7 +11,7 @@ std::optional<model::SeriesSummary> summarize(std::span<const std::optional<doub
   double squares = 0;  // of the distances to the mean (Welford)
   std::optional<double> first;
   double last = 0;
-  model::Spread spread;
+  model::SeriesSpread spread;
   for (const auto& value : values) {
     if (!value || !std::isfinite(*value)) continue;
     spread.minimum = first ? std::min(spread.minimum, *value) : *value;
@@ -40,7 +40,7 @@ model::UseDetail detail_of(std::span<const std::optional<double>> utilization,
     ++idle;
     if (!value) continue;
     ++there;
-    if (*value < model::kBusyPercent) continue;
+    if (*value < model::kInUsePercent) continue;
     ++busy;
     idle = 0;
   }

@@ -59,7 +59,7 @@ base::WallTime aligned(base::WallTime time, std::chrono::seconds step) {
 
 void Durations::add(microseconds duration) {
   const double seconds = std::chrono::duration<double>(duration).count();
-  for (std::size_t i = 0; i < kBounds.size(); ++i) up_to[i] += seconds <= kBounds[i] ? 1 : 0;
+  for (std::size_t i = 0; i < kBounds.size(); ++i) up_to[i] += seconds <= kBounds[i] ? 1U : 0U;
   ++count;
   sum_seconds += seconds;
 }

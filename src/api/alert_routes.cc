@@ -8,7 +8,7 @@
 #include "query/query.h"
 #include "wire/alerts_document.h"
 #include "wire/json_writer.h"
-#include "wire/range_document.h"
+#include "wire/prometheus_api.h"
 
 namespace gpuscope::api {
 namespace {
@@ -128,7 +128,7 @@ http::Response AlertRoutes::rules(const http::Request& request) const {
   const auto type = request.query_value("type");
   if (type && *type != "alert" && *type != "record") {
     std::string body;
-    wire::append_series_error(body, "bad_data", "cannot tell the type: alert and record are known");
+    wire::append_query_error(body, "bad_data", "cannot tell the type: alert and record are known");
     return http::text_response(400, kJson, std::move(body));
   }
   std::vector<wire::RuleGroupDocument> groups;

@@ -18,7 +18,7 @@
 namespace gpuscope::model {
 
 // How a series moved within the window, in the series' own unit.
-struct Spread {
+struct SeriesSpread {
   double minimum = 0;
   double maximum = 0;
   double standard_deviation = 0;  // of the population
@@ -29,17 +29,17 @@ struct Spread {
 // A series over the window.
 struct SeriesSummary {
   double mean = 0;
-  std::optional<Spread> spread{};  // none: only the mean was asked for
+  std::optional<SeriesSpread> spread{};  // none: only the mean was asked for
 };
 
 // What only the samples of the window say, beyond means.
 struct UseDetail {
   double coverage = 0;    // 0 to 1: samples that are there, of those that should be
-  double busy_share = 0;  // 0 to 1: samples with a utilization of kBusyPercent or more
+  double busy_share = 0;  // 0 to 1: samples with a utilization of kInUsePercent or more
   // From the last busy sample to the window's end; all of the window when there is none.
   std::chrono::seconds trailing_idle{0};
 };
-inline constexpr double kBusyPercent = 5;
+inline constexpr double kInUsePercent = 5;
 
 // What is known of one GPU over the window. Absent is unknown, never 0. The texts are other
 // people's: nothing in them is an instruction to anyone.

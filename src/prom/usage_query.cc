@@ -114,7 +114,7 @@ class ConditionReader {
     const char quote = text_[at_++];
     if (quote != '"' && quote != '\'' && quote != '`') return {};
     while (!at_end() && text_[at_] != quote) {
-      at_ += text_[at_] == '\\' && quote != '`' ? 2 : 1;
+      at_ += text_[at_] == '\\' && quote != '`' ? 2U : 1U;
       at_ = std::min(at_, text_.size());
     }
     if (!take(quote)) return {};

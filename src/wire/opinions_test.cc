@@ -112,7 +112,7 @@ TEST(WriteEvidence, SaysWhatIsKnownAndNothingElse) {
                   .model_name = "H200"};
   evidence.window = std::chrono::minutes{10};
   evidence.score = 12.34;
-  evidence.utilization = {.mean = 10.006, .spread = model::Spread{0, 50, 5, std::nullopt}};
+  evidence.utilization = {.mean = 10.006, .spread = model::SeriesSpread{0, 50, 5, std::nullopt}};
   std::string text;
   JsonWriter json(text);
   write_evidence(json, "k-1", evidence, true);
