@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 
+#include "api/fixed_source.h"
 #include "api/live_stream.h"
 #include "base/clock.h"
 #include "wire/gzip.h"
@@ -16,29 +17,12 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
-// One GPU that stands still.
-class OneGpu final : public model::Source {
- public:
-  base::Result<std::shared_ptr<const model::Inventory>> open() override {
-    auto inventory = std::make_shared<model::Inventory>();
-    inventory->method = "sim";
-    inventory->simulated = true;
-    inventory->gpus.resize(1);
-    return inventory;
-  }
-  bool devices_may_block() const override { return false; }
-  void read(std::size_t, base::WallTime, model::DeviceSample& out) override {
-    out.at(model::Metric::kTemperature) = model::Reading::of(461);
-  }
-  bool lost() const override { return false; }
-};
-
 class LiveRoutesTest : public testing::Test {
  protected:
   LiveRoutesTest()
       : collector_(clock_, {.interval = std::chrono::seconds{60}}, "sim",
                    [](std::string_view method) -> base::Result<std::unique_ptr<model::Source>> {
-                     if (method == "sim") return std::make_unique<OneGpu>();
+                     if (method == "sim") return std::make_unique<FixedSource>(1);
                      return base::fail(base::ErrorKind::kUnavailable, "cannot read GPUs here");
                    }),
         routes_(collector_, cache_) {

@@ -8,6 +8,7 @@
 #include <thread>
 #include <utility>
 
+#include "api/fixed_source.h"
 #include "base/clock.h"
 
 namespace gpuscope::api {
@@ -15,28 +16,6 @@ namespace {
 
 using testing::HasSubstr;
 using testing::Not;
-
-// One GPU; or an error that open() gives.
-class FixedSource final : public model::Source {
- public:
-  explicit FixedSource(std::optional<base::Error> error) : error_(std::move(error)) {}
-  base::Result<std::shared_ptr<const model::Inventory>> open() override {
-    if (error_) return std::unexpected(*error_);
-    auto inventory = std::make_shared<model::Inventory>();
-    inventory->gpus.resize(1);
-    inventory->gpus[0].fact(model::Fact::kUuid) = model::Text::of("GPU-a");
-    return inventory;
-  }
-  bool devices_may_block() const override { return false; }
-  void read(std::size_t, base::WallTime, model::DeviceSample& out) override {
-    out.mark_absent(model::Absence::kUnsupported, false);
-    out.at(model::Metric::kTemperature) = model::Reading::of(461);
-  }
-  bool lost() const override { return false; }
-
- private:
-  const std::optional<base::Error> error_;
-};
 
 // "sim" works, "nvml" fails.
 class MetricsRouteTest : public testing::Test {
@@ -49,7 +28,7 @@ class MetricsRouteTest : public testing::Test {
           if (method == "nvml") {
             error = base::Error{base::ErrorKind::kUnavailable, "cannot load the \"driver\""};
           }
-          return std::make_unique<FixedSource>(error);
+          return std::make_unique<FixedSource>(1, error);
         });
     route_ = std::make_unique<MetricsRoute>(*collector_, "1.2.3", cache_);
     MetricsSetup setup;
@@ -90,7 +69,7 @@ TEST_F(MetricsRouteTest, ServesEitherFormatEncodedOnceATick) {
   start("sim");
   const http::Response text = ask();
   EXPECT_EQ(text.content_type, "text/plain; version=0.0.4; charset=utf-8");
-  EXPECT_THAT(*text.body, HasSubstr(R"(DCGM_FI_DEV_GPU_TEMP{gpu="0",UUID="GPU-a")"));
+  EXPECT_THAT(*text.body, HasSubstr(R"(DCGM_FI_DEV_GPU_TEMP{gpu="0",UUID="GPU-aaaa-0000")"));
   EXPECT_THAT(*text.body, HasSubstr("gpuscope_source_up{method=\"sim\"} 1\n"));
   EXPECT_THAT(*text.body, HasSubstr("gpuscope_source_gpus_present{method=\"sim\"} 1\n"));
   EXPECT_THAT(*text.body, HasSubstr("gpuscope_http_requests_total 17\n"));
