@@ -201,9 +201,23 @@ const std::vector<HardwareCase> kFaults{
 INSTANTIATE_TEST_SUITE_P(Rules, Hardware, testing::ValuesIn(kFaults),
                          [](const auto& i) { return std::string{i.param.rule}; });
 
+// Of rules about what was seen lately: the test suite Lately, below.
+const std::set<std::string_view> kOfLately{"xid_restart_machine",
+                                           "xid_reset",
+                                           "xid_nvlink",
+                                           "xid_power_cable",
+                                           "xid_update",
+                                           "xid_support",
+                                           "xid_application",
+                                           "nvlink_down",
+                                           "pcie_width_degraded",
+                                           "pcie_replays",
+                                           "pcie_generation_degraded"};
+
 TEST(Rules, EveryHardwareRuleHasACase) {
   std::set<std::string_view> tested{"gpu_lost", "gpu_does_not_answer", "memory_usage_stressed",
                                     "memory_usage_heavy"};
+  tested.insert(kOfLately.begin(), kOfLately.end());
   for (const auto& fault : kFaults) tested.insert(fault.rule);
   for (const Rule& rule : rules_of(RuleSet::kHardware)) {
     EXPECT_TRUE(tested.contains(rule.id)) << rule.id;
