@@ -81,6 +81,8 @@ struct Evidence {
 
 // What the rules for real cards look at; without any reading of a watch it has not been judged.
 constexpr std::array kEvidence{
+    Evidence{kPcie, Metric::kPcieReplays},
+    Evidence{kNvlink, Metric::kNvlinkActiveLinks},
     Evidence{kMem, Metric::kEccUncorrectedVolatile},
     Evidence{kMem, Metric::kRemappedRowsUncorrectable},
     Evidence{kMem, Metric::kRemappedRowsPending},

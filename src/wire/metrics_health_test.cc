@@ -81,6 +81,11 @@ TEST(HealthWatches, OursPassWhereTheyHadSomethingToLookAt) {
   EXPECT_EQ(summary(watch_results(RuleSet::kHardware, device, healthy)),
             "MEM 0 DCGM_FR_OK\nTHERMAL 0 DCGM_FR_OK\nPOWER 0 DCGM_FR_OK\nDRIVER 0 DCGM_FR_OK\n"
             "ALL 0 DCGM_FR_OK\n");
+  device.at(Metric::kPcieReplays) = Reading::of(7);
+  device.at(Metric::kNvlinkActiveLinks) = Reading::of(4);
+  EXPECT_EQ(summary(watch_results(RuleSet::kHardware, device, healthy)),
+            "PCIE 0 DCGM_FR_OK\nNVLINK 0 DCGM_FR_OK\nMEM 0 DCGM_FR_OK\nTHERMAL 0 DCGM_FR_OK\n"
+            "POWER 0 DCGM_FR_OK\nDRIVER 0 DCGM_FR_OK\nALL 0 DCGM_FR_OK\n");
   // The rules of the default simulated GPUs look at temperature and load alone.
   EXPECT_EQ(summary(watch_results(RuleSet::kSimulatedDefault, device, healthy)),
             "THERMAL 0 DCGM_FR_OK\nALL 0 DCGM_FR_OK\n");
@@ -107,6 +112,10 @@ TEST(HealthWatches, AFindingFailsItsWatch) {
             "DRIVER 20 DCGM_FR_GPU_RECOVERY_RESET\n"},
            {"temperature_high", "Temperature", Health::kWarning,
             "THERMAL 10 DCGM_FR_TEMP_VIOLATION\n"},
+           {"nvlink_down", "Links", Health::kCritical, "NVLINK 20 DCGM_FR_NVLINK_DOWN\n"},
+           {"pcie_replays", "Links", Health::kWarning, "PCIE 10 DCGM_FR_PCI_REPLAY_RATE\n"},
+           {"pcie_width_degraded", "Links", Health::kWarning, "PCIE 10 DCGM_FR_PCIE_WIDTH\n"},
+           {"xid_reset", "Device", Health::kCritical, "ALL 20 DCGM_FR_XID_ERROR\n"},
            // Less than DCGM warns of.
            {"sw_thermal_slowdown", "Temperature", Health::kCaution, ""},
            // Load is no matter of health there.

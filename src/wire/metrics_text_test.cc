@@ -209,9 +209,9 @@ TEST(MetricsText, HasTheResultOfEachHealthWatch) {
     return line("DCGM_EXP_GPU_HEALTH_STATUS", value, further);
   };
   // The second GPU has no verdict.
-  EXPECT_EQ(lines_with(render(snapshot), "DCGM_EXP_GPU_HEALTH_STATUS{").size(), 5U);
+  EXPECT_EQ(lines_with(render(snapshot), "DCGM_EXP_GPU_HEALTH_STATUS{").size(), 7U);
   EXPECT_THAT(render(snapshot), HasSubstr(series("MEM", "DCGM_FR_OK", "0")));
-  EXPECT_THAT(render(snapshot), Not(HasSubstr("health_watch=\"PCIE\"")));
+  EXPECT_THAT(render(snapshot), Not(HasSubstr("health_watch=\"PMU\"")));
   snapshot.devices[0].source_verdict = {model::Health::kWarning, "PCIe system: replays"};
   model::Finding finding;
   finding.rule = "ecc_uncorrected";
