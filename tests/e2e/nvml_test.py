@@ -83,6 +83,16 @@ class OverTheDriver(unittest.TestCase):
         self.assertEqual(now["missed_ticks"], before["missed_ticks"])
         self.assertEqual(agent.stop(), 0, agent.log)
 
+    def test_says_how_gpus_reach_each_other_though_one_pair_hangs(self):
+        agent = self.agent(gpus=3, faults="2:nvmlDeviceGetP2PStatus=block")
+        reached = lambda: {line.rpartition("peer_gpu=")[2].partition(",simulated")[0]
+                           for line in agent.get("/metrics").text.splitlines()
+                           if line.startswith("DCGM_EXP_P2P_STATUS{gpu=\"0\"")}
+        harness.wait_for(lambda: reached() == {'"1",link_status="OK"', '"2",link_status="OK"'}, "its peers")
+        self.assertNotIn('DCGM_EXP_P2P_STATUS{gpu="2"', agent.get("/metrics").text)
+        self.assertEqual(self.has_power(agent), [True] * 3)
+        self.assertEqual(agent.stop(), 0, agent.log)
+
     def test_a_lost_gpu_comes_back(self):
         agent = self.agent()
         self.assertEqual(self.has_power(agent), [True] * 4)
