@@ -137,6 +137,22 @@ class AgentAlone(Mailbox):
         for mail in self.mails():
             self.assertNotIn("SIM-RTX3080", mail.subject)
 
+    @unittest.skipUnless(shutil.which("amtool"), "amtool is not installed (package prometheus-alertmanager)")
+    def test_amtool_makes_and_ends_silences(self):
+        with harness.Agent("--method", "sim") as agent:
+            def amtool(*arguments):
+                return subprocess.run(["amtool", f"--alertmanager.url=http://127.0.0.1:{agent.port}", *arguments],
+                                      capture_output=True, text=True, check=True, timeout=harness.PATIENCE_SECONDS).stdout
+
+            silence = amtool("silence", "add", "alertname=Warm", "gpu_name=~SIM.*", "--author=me", "--comment=known").strip()
+            shown = json.loads(amtool("silence", "query", "-o", "json"))
+            self.assertEqual([(each["id"], each["status"]["state"], each["comment"]) for each in shown],
+                             [(silence, "active", "known")])
+            harness.wait_for(lambda: agent.health()["alerting"]["silences"] == 1, "the silence to be in force")
+            amtool("silence", "expire", silence)
+            self.assertEqual(json.loads(amtool("silence", "query", "-o", "json")), [])
+            self.assertEqual(agent.get(f"/api/v2/silence/{silence}").json["status"]["state"], "expired")
+
     RULE = """groups:
   - name: test
     rules:
