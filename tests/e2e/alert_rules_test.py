@@ -61,7 +61,7 @@ class Amtool(unittest.TestCase):
         with tempfile.TemporaryDirectory(prefix="gpuscope-e2e-") as folder:
             written = pathlib.Path(folder) / "alertmanager.yml"
             shutil.copytree(DEPLOY / "alertmanager" / "templates", pathlib.Path(folder) / "templates")
-            for given in ({}, {"SMTP_USER": "me & 'you'", "SMTP_TLS": "false"}):
+            for given in ({}, {"SMTP_USER": "me & 'you'", "SMTP_TLS": "none"}):
                 got = subprocess.run([str(DEPLOY / "alertmanager" / "configure")], capture_output=True, text=True,
                                      check=True, timeout=harness.PATIENCE_SECONDS,
                                      env={"PATH": os.environ["PATH"], "SMTP_HOST": "mail.example.org:587",

@@ -192,7 +192,7 @@ class ThroughPrometheus(Mailbox):
         self.write("prometheus/targets/nvml.yml", "[]")
         self.write("prometheus/targets/alertmanager.yml", json.dumps([{"targets": [f"127.0.0.1:{alertmanager}"]}]))
         settings = subprocess.run([str(self.folder / "alertmanager" / "configure")], capture_output=True, text=True, check=True,
-                                  env={**os.environ, **self.environment(), "SMTP_TLS": "false"}).stdout
+                                  env={**os.environ, **self.environment()}).stdout
         for wait in ("group_wait: 10s", "group_wait: 5s", "group_interval: 30s"):
             self.assertIn(wait, settings)
             settings = settings.replace(wait, wait.split(":")[0] + ": 1s")
