@@ -63,9 +63,8 @@ struct HistoryCommand {
   std::string interval = "15s";
 };
 
-using Command =
-    std::variant<AgentCommand, FleetCommand, QueryCommand, CheckConfigCommand, CheckRulesCommand,
-                 HistoryCommand>;
+using Command = std::variant<AgentCommand, FleetCommand, QueryCommand, CheckConfigCommand,
+                             CheckRulesCommand, HistoryCommand>;
 
 // What the command line asks for; or the program's exit status, when a usage text, the version or a
 // mistake has been printed and nothing is left to do.

@@ -19,11 +19,11 @@ using model::UseEvidence;
 // What the rules look at, of one GPU. Shares are of 1.
 struct View {
   const UseEvidence& evidence;
-  double utilization = 0;                 // %, mean
+  double utilization = 0;                       // %, mean
   std::optional<model::SeriesSpread> spread{};  // of the utilization
-  std::optional<double> copy{};           // %, mean
-  std::optional<double> memory_share{};   // of the card's memory
-  std::optional<double> power_share{};    // of the card's own limit
+  std::optional<double> copy{};                 // %, mean
+  std::optional<double> memory_share{};         // of the card's memory
+  std::optional<double> power_share{};          // of the card's own limit
   std::optional<model::UseDetail> detail{};
 
   bool holds_memory() const {

@@ -56,7 +56,7 @@ struct AgentSettings {
   std::string dcgm_counters;
   HistorySettings history;
   AlertSettings alerts;
-  double sim_speed = 1;                   // how fast time passes; not 1 for the method "sim" alone
+  double sim_speed = 1;          // how fast time passes; not 1 for the method "sim" alone
   bool analysis_enabled = true;  // whether use is judged, from the history
   analyze::Options analysis;
   prom::RemoteWriteOptions remote_write;  // but for the file of the position
