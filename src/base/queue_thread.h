@@ -94,6 +94,11 @@ class QueueThread {
     MutexLock lock(mutex_);
     dropped_ += items;
   }
+  // Items that wait.
+  std::size_t size() const {
+    MutexLock lock(mutex_);
+    return size_;
+  }
   std::uint64_t dropped() const {
     MutexLock lock(mutex_);
     return dropped_;

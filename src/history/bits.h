@@ -7,6 +7,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstring>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -120,6 +121,32 @@ class BitReader {
     if (quotient == escape) return get(64);
     return std::uint64_t{quotient} << low | get(low);
   }
+  // As rice() gives each of them. Quick: what is known of the bytes stays in registers.
+  void rice_run(unsigned low, unsigned escape, std::span<std::uint64_t> out) {
+    std::size_t at = 0;
+    if (held_ == 64 && !out.empty()) out[at++] = rice(low, escape);
+    if (bytes_.size() >= 8 && held_ == real_) {
+      std::uint64_t acc = acc_;
+      unsigned held = held_;
+      std::size_t next = next_;
+      for (const std::size_t last = bytes_.size() - 8; at < out.size() && next <= last; ++at) {
+        acc |= word_at(next) >> held;
+        const unsigned whole = (63 - held) / 8;
+        next += whole;
+        held += 8 * whole;
+        const auto zeros = static_cast<unsigned>(std::countl_zero(acc));
+        const unsigned size = zeros + 1 + low;
+        if (zeros >= escape || size > held) break;
+        out[at] = std::uint64_t{zeros} << low | (acc << zeros << 1) >> 1 >> (63 - low);
+        acc <<= size;
+        held -= size;
+      }
+      acc_ = acc;
+      held_ = real_ = held;
+      next_ = next;
+    }
+    for (; at < out.size(); ++at) out[at] = rice(low, escape);
+  }
   std::uint64_t gamma() {
     unsigned zeros = 0;
     for (;;) {
@@ -143,11 +170,8 @@ class BitReader {
   void fill() {
     if (held_ >= kFilled) return;
     if (bytes_.size() - next_ >= 8) {
-      std::uint64_t word = 0;
-      std::memcpy(&word, bytes_.data() + next_, sizeof word);
-      if constexpr (std::endian::native == std::endian::little) word = __builtin_bswap64(word);
       // Of the last byte a part may come in already; the same bits are put over it again.
-      acc_ |= word >> held_;
+      acc_ |= word_at(next_) >> held_;
       const unsigned whole = (64 - held_) / 8;
       next_ += whole;
       held_ += 8 * whole;
@@ -162,6 +186,11 @@ class BitReader {
       }
       held_ += 8;
     }
+  }
+  std::uint64_t word_at(std::size_t at) const {
+    std::uint64_t word = 0;
+    std::memcpy(&word, bytes_.data() + at, sizeof word);
+    return std::endian::native == std::endian::little ? __builtin_bswap64(word) : word;
   }
   void drop(unsigned bits) {
     acc_ <<= bits;

@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "history/values_codec.h"
@@ -29,20 +30,20 @@ struct ColumnData {
     runs.clear();
     values.clear();
   }
-  // Calls visit(tick, value) for each present one, in order.
+  // Calls visit(tick, values) for each run of present ones, in order: the first is of that tick.
   template <typename Visit>
-  void for_each_value(Visit visit) const {
+  void for_each_run(Visit visit) const {
     std::size_t tick = 0;
     std::size_t next = 0;
     for (const Run& run : runs) {
       if (run.absence == model::Absence::kPresent) {
-        for (std::uint32_t i = 0; i < run.ticks; ++i) visit(tick + i, values[next + i]);
+        visit(tick, std::span(values).subspan(next, run.ticks));
         next += run.ticks;
       }
       tick += run.ticks;
     }
   }
-  // The same with visit(tick, reading) for every tick.
+  // Calls visit(tick, reading) for every tick.
   template <typename Visit>
   void for_each(Visit visit) const {
     std::size_t tick = 0;

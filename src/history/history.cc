@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <optional>
 #include <string>
 #include <utility>
@@ -16,6 +17,9 @@ using base::ErrorKind;
 using base::MutexLock;
 using Tick = std::shared_ptr<const model::Snapshot>;
 
+// Readings of GPUs that wait for the writer at most, whatever options say: each takes about 4 KiB.
+constexpr std::size_t kMostQueuedGpus = 400'000;
+
 class History::Impl {
  public:
   Impl(base::Clock& clock, HistoryOptions options)
@@ -28,13 +32,24 @@ class History::Impl {
     return queue_.start("history", [this] { run(); });
   }
   void stop() { queue_.stop(); }
-  void take(Tick tick) { queue_.put(std::move(tick)); }
+  void take(Tick tick) {
+    const std::size_t gpus = std::max<std::size_t>(tick->devices.size(), 1);
+    if (queue_.size() < kMostQueuedGpus / gpus) {
+      queue_.put(std::move(tick));
+    } else {
+      queue_.drop(1);
+    }
+  }
   HistoryStatus status() const {
     const std::uint64_t dropped = queue_.dropped();
     MutexLock lock(mutex_);
     HistoryStatus status = status_;
     status.dropped = dropped;
     return status;
+  }
+  void change_limits(const StoreOptions& limits) {
+    MutexLock lock(mutex_);
+    limits_ = limits;
   }
   std::unique_ptr<HistoryReader> reader() const {
     return std::make_unique<HistoryReader>(options_.store.path, live_);
@@ -56,6 +71,7 @@ class History::Impl {
   const std::shared_ptr<LiveBlock> live_ = std::make_shared<LiveBlock>();
 
   mutable base::Mutex mutex_;
+  std::optional<StoreOptions> limits_ GUARDED_BY(mutex_);  // where they were changed
   HistoryStatus status_ GUARDED_BY(mutex_);  // without what was dropped: the queue counts that
 
   // The thread's own.
@@ -110,6 +126,10 @@ void History::Impl::append(const Tick& tick) {
 }
 
 void History::Impl::commit() {
+  {
+    MutexLock lock(mutex_);
+    if (limits_) store_->change_limits(*limits_);
+  }
   auto outcome = store_->commit();
   if (outcome) {
     const base::WallTime now = clock_.wall_now();
@@ -183,6 +203,7 @@ void History::take(std::shared_ptr<const model::Snapshot> snapshot) {
 }
 HistoryStatus History::status() const { return impl_->status(); }
 std::unique_ptr<HistoryReader> History::reader() const { return impl_->reader(); }
+void History::change_limits(const StoreOptions& limits) { impl_->change_limits(limits); }
 void History::stop() { impl_->stop(); }
 
 }  // namespace gpuscope::history

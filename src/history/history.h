@@ -44,6 +44,8 @@ class History final : public model::SampleSink {
 
   void take(std::shared_ptr<const model::Snapshot> snapshot) override;
   HistoryStatus status() const;
+  // How long and how much is kept from now on: keep_ticks, keep_rollups and max_bytes alone.
+  void change_limits(const StoreOptions& limits);
   // Reads this history, with the ticks that are not written yet. It may outlive the history.
   std::unique_ptr<HistoryReader> reader() const;
   // Commits what has been taken, and joins the thread. Idempotent. What is taken later is dropped.

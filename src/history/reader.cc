@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <span>
 #include <utility>
 
 #include "base/log.h"
@@ -24,8 +25,10 @@ constexpr unsigned kGpuBits = 16;
 constexpr std::size_t kMaxBuckets = 100'000;
 constexpr std::int64_t kMicros = 1'000'000;
 constexpr std::size_t kKeptTimes = 50;  // blocks: two days' times take 1.4 MB
-// Up to this length of a range ticks are read, over it rollups, where each bucket holds some.
-constexpr std::int64_t kLongestTickRange = std::int64_t{2} * 86'400 * kMicros;
+// Ticks are read where there are at most so many of them for each row of rollups that would be read
+// instead: a row holds all metrics, and takes as long to find as so many ticks of one.
+constexpr std::int64_t kTicksPerRow = 120;
+constexpr std::int64_t kFewTicks = 200'000;  // two days at one a second: read in any case
 
 std::int64_t micros(base::WallTime time) { return time.time_since_epoch().count(); }
 
@@ -41,6 +44,29 @@ Result<void> check(const TimeRange& range, std::size_t count) {
         fmt::format("cannot cut a range into {} parts: 1 to {} are possible", count, kMaxBuckets));
   }
   return {};
+}
+
+// `mean` holds the sum until all is added.
+void add(SeriesBucket& bucket, std::uint64_t count, std::int64_t min, std::int64_t max, double sum,
+         std::int64_t last) {
+  bucket.min = bucket.count == 0 ? min : std::min(bucket.min, min);
+  bucket.max = bucket.count == 0 ? max : std::max(bucket.max, max);
+  bucket.mean += sum;
+  bucket.last = last;
+  bucket.count += count;
+}
+
+// There is at least one.
+void add_values(SeriesBucket& bucket, std::span<const std::int64_t> values) {
+  std::int64_t min = values.front();
+  std::int64_t max = values.front();
+  double sum = 0;
+  for (const std::int64_t value : values) {
+    min = std::min(min, value);
+    max = std::max(max, value);
+    sum += static_cast<double>(value);
+  }
+  add(bucket, values.size(), min, max, sum, values.back());
 }
 
 // Puts times into the equal parts of a range.
@@ -64,6 +90,21 @@ class Parts {
         end_, begin_ + static_cast<std::int64_t>(width_ * static_cast<double>(place + 1)) - 1);
     return part_;
   }
+  // Adds values of one tick after the other.
+  void add(std::span<const std::int64_t> times, std::span<const std::int64_t> values) {
+    std::size_t from = 0;
+    while (from < times.size()) {
+      SeriesBucket* const bucket = at(times[from]);
+      const std::int64_t limit = bucket == nullptr && times[from] < begin_ ? begin_ : part_end_;
+      if (bucket == nullptr && times[from] >= end_) return;
+      // At least that one, also where its part is thinner than a microsecond.
+      const auto rest = times.subspan(from + 1);
+      const std::size_t end =
+          from + 1 + static_cast<std::size_t>(std::ranges::lower_bound(rest, limit) - rest.begin());
+      if (bucket != nullptr) add_values(*bucket, values.subspan(from, end - from));
+      from = end;
+    }
+  }
 
  private:
   std::size_t place_of(std::int64_t time) const {
@@ -80,22 +121,13 @@ class Parts {
   std::int64_t part_end_ = 0;
 };
 
-// `mean` holds the sum until all is added.
-void add(SeriesBucket& bucket, std::uint64_t count, std::int64_t min, std::int64_t max, double sum,
-         std::int64_t last) {
-  bucket.min = bucket.count == 0 ? min : std::min(bucket.min, min);
-  bucket.max = bucket.count == 0 ? max : std::max(bucket.max, max);
-  bucket.mean += sum;
-  bucket.last = last;
-  bucket.count += count;
-}
-
 }  // namespace
 
 Result<HistoryReader::File*> HistoryReader::file() const {
   if (file_) return &*file_;
   auto connection = Connection::open(path_, Connection::Mode::kRead);
   if (!connection) return std::unexpected(std::move(connection.error()));
+  if (stop_) connection->stop_when(stop_);
   const auto state = check_file(*connection);
   if (!state) return std::unexpected(state.error());
   if (*state == FileState::kNew) {
@@ -108,7 +140,7 @@ Result<HistoryReader::File*> HistoryReader::file() const {
       {&file.find_metric, "SELECT id, rolled FROM metric WHERE key=? AND decimals=?"},
       {&file.find_blocks,
        "SELECT id, times, ticks FROM block WHERE last>=? AND first<? AND id<? ORDER BY id"},
-      {&file.find_chunk, "SELECT length(data) FROM chunk WHERE id=?"},
+      {&file.count_ticks, "SELECT coalesce(sum(ticks), 0) FROM block WHERE last>=? AND first<?"},
   };
   for (const auto& [statement, sql] : statements) {
     auto prepared = file.connection.prepare(sql);
@@ -155,9 +187,13 @@ Result<void> HistoryReader::with_open(File& file,
                                       const std::function<void(const OpenBlock*)>& use) const {
   if (live_) {
     MutexLock lock(live_->mutex);
-    use(live_->block.get());
-    return {};
+    if (live_->taken_up) {
+      file.tail = {};
+      use(live_->block.get());
+      return {};
+    }
   }
+  // Of another process, or of the last run as long as the store has not read it.
   const auto block = file.tail.look(file.connection);
   if (!block) return std::unexpected(block.error());
   use(*block);
@@ -179,35 +215,60 @@ const std::vector<std::int64_t>* HistoryReader::times_of(const Statement& row) c
   return &(times_[block] = std::move(times));
 }
 
-Result<bool> HistoryReader::read_chunk(File& file, std::int64_t chunk, const ColumnKey& key,
-                                       std::size_t ticks, ColumnData& column) const {
-  file.find_chunk.bind(1, chunk);
-  const auto row = file.find_chunk.step();
-  if (!row) return std::unexpected(row.error());
-  if (!*row) return false;
-  const auto size = static_cast<std::size_t>(file.find_chunk.number(0));
-  file.find_chunk.reset();
-  sqlite3_blob* opened = nullptr;
-  sqlite3* const handle = file.connection.handle();
-  if (sqlite3_blob_open(handle, "main", "chunk", "data", chunk, 0, &opened) != SQLITE_OK) {
-    return sqlite_failure(handle);
+// The chunks of a query, one after the other: to move on is quicker than to open one anew. While
+// one is open the file is as it was when the first was opened.
+class HistoryReader::Chunks {
+ public:
+  explicit Chunks(sqlite3* handle) : handle_(handle) {}
+
+  // False: there is none of that number.
+  Result<bool> open(std::int64_t chunk) {
+    int code = SQLITE_ERROR;
+    if (blob_) {
+      code = sqlite3_blob_reopen(blob_.get(), chunk);
+    } else {
+      sqlite3_blob* opened = nullptr;
+      code = sqlite3_blob_open(handle_, "main", "chunk", "data", chunk, 0, &opened);
+      blob_.reset(opened);
+    }
+    if (code == SQLITE_OK) return true;
+    blob_.reset();
+    // It is what SQLite says of a row that is not there, and of nothing else here.
+    if (code == SQLITE_ERROR) return false;
+    return sqlite_failure(handle_);
   }
-  const std::unique_ptr<sqlite3_blob, decltype(&sqlite3_blob_close)> blob(opened,
-                                                                          &sqlite3_blob_close);
-  std::string buffer;
-  const Fetch fetch = [&](std::size_t offset, std::size_t length) -> Result<std::string_view> {
-    if (offset > size || length > size - offset) {
+  std::size_t size() const { return static_cast<std::size_t>(sqlite3_blob_bytes(blob_.get())); }
+  // Valid until the next call.
+  Result<std::string_view> read(std::size_t offset, std::size_t length) {
+    if (offset > size() || length > size() - offset) {
       return base::fail(ErrorKind::kInvalidArgument, "cannot read a chunk: it is cut off");
     }
-    buffer.resize(length);
-    if (sqlite3_blob_read(blob.get(), buffer.data(), static_cast<int>(length),
+    buffer_.resize(std::max(buffer_.size(), length));
+    if (sqlite3_blob_read(blob_.get(), buffer_.data(), static_cast<int>(length),
                           static_cast<int>(offset)) != SQLITE_OK) {
-      return sqlite_failure(handle);
+      return sqlite_failure(handle_);
     }
-    return std::string_view(buffer);
+    return std::string_view(buffer_).substr(0, length);
+  }
+
+ private:
+  struct Close {
+    void operator()(sqlite3_blob* blob) const { sqlite3_blob_close(blob); }
+  };
+  sqlite3* handle_;
+  std::unique_ptr<sqlite3_blob, Close> blob_;
+  std::string buffer_;
+};
+
+Result<bool> HistoryReader::read_chunk(Chunks& chunks, std::int64_t chunk, const ColumnKey& key,
+                                       std::size_t ticks, ColumnData& column) {
+  const auto there = chunks.open(chunk);
+  if (!there || !*there) return there;
+  const Fetch fetch = [&](std::size_t offset, std::size_t length) {
+    return chunks.read(offset, length);
   };
   constexpr std::size_t kFirstRead = 1024;  // most directories are shorter
-  auto front = fetch(0, std::min(size, kFirstRead));
+  auto front = fetch(0, std::min(chunks.size(), kFirstRead));
   if (!front) return std::unexpected(front.error());
   const auto length = directory_bytes(*front);
   if (!length) return std::unexpected(length.error());
@@ -248,6 +309,7 @@ Result<void> HistoryReader::visit_columns(File& file, const Series& series, std:
   if (!looked) return looked;
 
   ColumnData column;
+  Chunks chunks(file.connection.handle());
   file.find_blocks.bind(1, begin).bind(2, end).bind(3, open_block);
   for (;;) {
     const auto row = file.find_blocks.step();
@@ -255,7 +317,7 @@ Result<void> HistoryReader::visit_columns(File& file, const Series& series, std:
     if (!*row) break;
     const std::int64_t chunk = file.find_blocks.number(0) << kGpuBits | series.gpu;
     const auto ticks = static_cast<std::size_t>(file.find_blocks.number(2));
-    const auto has = read_chunk(file, chunk, key, ticks, column);
+    const auto has = read_chunk(chunks, chunk, key, ticks, column);
     if (!has) {
       if (has.error().kind != ErrorKind::kInvalidArgument) {
         file.find_blocks.reset();
@@ -320,15 +382,16 @@ Result<void> HistoryReader::fill_from_ticks(File& file, const Series& series,
                                             const TimeRange& range, std::int64_t from,
                                             std::vector<SeriesBucket>& buckets) const {
   Parts parts(range, buckets);
-  return visit_columns(file, series, std::max(from, micros(range.begin)), micros(range.end),
-                       [&](const std::vector<std::int64_t>& times, const ColumnData& column) {
-                         column.for_each_value([&](std::size_t tick, std::int64_t value) {
-                           const std::int64_t time = times[tick];
-                           SeriesBucket* const bucket = time < from ? nullptr : parts.at(time);
-                           if (bucket != nullptr)
-                             add(*bucket, 1, value, value, static_cast<double>(value), value);
-                         });
-                       });
+  return visit_columns(
+      file, series, std::max(from, micros(range.begin)), micros(range.end),
+      [&](const std::vector<std::int64_t>& times, const ColumnData& column) {
+        column.for_each_run([&](std::size_t tick, std::span<const std::int64_t> values) {
+          const auto all = std::span(times).subspan(tick, values.size());
+          const auto skipped =
+              static_cast<std::size_t>(std::ranges::lower_bound(all, from) - all.begin());
+          parts.add(all.subspan(skipped), values.subspan(skipped));
+        });
+      });
 }
 
 // Hours where a part is at least as long, else minutes; ticks for what they do not have yet.
@@ -387,7 +450,16 @@ Result<bool> HistoryReader::wants_rollups(File& file, const Series& series, cons
   const std::int64_t length = micros(range.end) - micros(range.begin);
   const std::int64_t width = length / static_cast<std::int64_t>(count);
   if (width < kResolutionSeconds[0] * kMicros) return false;
-  if (length > kLongestTickRange) return true;
+  const std::size_t resolution = width >= kResolutionSeconds[1] * kMicros ? 1 : 0;
+  file.count_ticks.bind(1, micros(range.begin)).bind(2, micros(range.end));
+  const auto row = file.count_ticks.step();
+  if (!row) return std::unexpected(row.error());
+  const std::int64_t ticks = file.count_ticks.number(0);
+  file.count_ticks.reset();
+  if (ticks > kFewTicks &&
+      ticks / kTicksPerRow > length / kMicros / kResolutionSeconds[resolution]) {
+    return true;
+  }
   const auto oldest =
       file.connection.number(fmt::format("SELECT coalesce(min(first), {}) FROM block", INT64_MAX));
   if (!oldest) return std::unexpected(oldest.error());

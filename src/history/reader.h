@@ -26,12 +26,21 @@ namespace gpuscope::history {
 struct StoredGpu {
   std::string uuid;
   bool simulated = false;
-  model::GpuInfo info;  // the facts that were stored
+  model::GpuInfo info{};  // the facts that were stored
   // In the scale of the catalogue; not_yet where the file has none.
-  model::Reading minor;
-  model::Reading pcie_generation;
-  model::Reading pcie_width;
-  model::Reading power_limit;
+  model::Reading minor{};
+  model::Reading pcie_generation{};
+  model::Reading pcie_width{};
+  model::Reading power_limit{};
+  std::optional<std::size_t> index{};                   // that it had at last
+  std::string host{};                                   // empty: not known
+  std::map<std::uint32_t, std::string> mig_profiles{};  // by SeriesKey::instance
+};
+
+struct HistorySpan {
+  std::optional<base::WallTime> first;  // tick
+  std::optional<base::WallTime> last;
+  std::optional<base::WallTime> first_minute;
 };
 
 struct HistoryInfo {
@@ -55,9 +64,11 @@ struct HistoryInfo {
 class HistoryReader final : public model::SeriesReader {
  public:
   // Opens the file at the first query. `live`: the block that a store in this process fills; null
-  // when another process writes: then what that has committed is read.
-  HistoryReader(std::string path, std::shared_ptr<LiveBlock> live)
-      : path_(std::move(path)), live_(std::move(live)) {}
+  // when another process writes: then what that has committed is read. (So it is
+  // until the store has opened its file.)
+  // `stop`: ends a query that is under way when it says so; where there is any.
+  HistoryReader(std::string path, std::shared_ptr<LiveBlock> live, std::function<bool()> stop = {})
+      : path_(std::move(path)), live_(std::move(live)), stop_(std::move(stop)) {}
 
   base::Result<std::vector<model::SeriesKey>> select(
       const model::SeriesMatch& match) const override;
@@ -77,6 +88,10 @@ class HistoryReader final : public model::SeriesReader {
                                                                 std::size_t count) const;
   // All that were ever there, by UUID.
   base::Result<std::vector<StoredGpu>> gpus() const;
+  // False where there is no such GPU.
+  base::Result<bool> is_simulated(const std::string& gpu) const;
+  // The same three times as info() has, without a look at everything.
+  base::Result<HistorySpan> span() const;
   // `gap`: from that long on, time without a tick is a gap; the newest `max_gaps` are told.
   base::Result<HistoryInfo> info(std::chrono::microseconds gap, std::size_t max_gaps) const;
 
@@ -87,7 +102,7 @@ class HistoryReader final : public model::SeriesReader {
     Statement find_gpu;
     Statement find_metric;
     Statement find_blocks;
-    Statement find_chunk;
+    Statement count_ticks;
     TailView tail;
   };
   // What a query is of.
@@ -120,8 +135,9 @@ class HistoryReader final : public model::SeriesReader {
   // Calls `use` with the open block, or with null.
   base::Result<void> with_open(File& file, const std::function<void(const OpenBlock*)>& use) const
       REQUIRES(mutex_);
-  base::Result<bool> read_chunk(File& file, std::int64_t chunk, const ColumnKey& key,
-                                std::size_t ticks, ColumnData& column) const REQUIRES(mutex_);
+  class Chunks;
+  static base::Result<bool> read_chunk(Chunks& chunks, std::int64_t chunk, const ColumnKey& key,
+                                       std::size_t ticks, ColumnData& column);
   // The times of a block that `row` stands at, which are kept for the next query; null: damaged.
   const std::vector<std::int64_t>* times_of(const Statement& row) const REQUIRES(mutex_);
   void tell_of_damage(std::int64_t chunk, const std::string& why) const REQUIRES(mutex_);
@@ -147,13 +163,16 @@ class HistoryReader final : public model::SeriesReader {
 
   const std::string path_;
   const std::shared_ptr<LiveBlock> live_;
+  const std::function<bool()> stop_;
   mutable base::Mutex mutex_;
   mutable std::optional<File> file_ GUARDED_BY(mutex_);
   mutable std::map<std::int64_t, std::vector<std::int64_t>> times_ GUARDED_BY(mutex_);
   mutable std::set<std::int64_t> damaged_ GUARDED_BY(mutex_);  // chunks that were told of
 };
 
-// Gives the space of what was let go of back to the disk. kAlreadyExists while an agent writes.
-base::Result<void> vacuum(const std::string& path);
+// Gives the space of what was let go of back to the disk. While an agent writes, a little at a
+// time, so that it never waits for long; else the file is written anew, which takes as much room
+// beside it for a while. `stop` is asked every now and then; what it ends is undone, or was done.
+base::Result<void> vacuum(const std::string& path, const std::function<bool()>& stop);
 
 }  // namespace gpuscope::history

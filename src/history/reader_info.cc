@@ -75,7 +75,9 @@ class Gaps {
 };
 
 Result<std::optional<WallTime>> first_of(Connection& connection, std::string_view table) {
-  auto row = connection.prepare(fmt::format("SELECT min(time) FROM {}", table));
+  // By the key of each GPU: a look at all rows would take seconds.
+  auto row = connection.prepare(
+      fmt::format("SELECT min((SELECT min(time) FROM {} WHERE gpu=gpu.id)) FROM gpu", table));
   if (!row) return std::unexpected(std::move(row.error()));
   const auto there = row->step();
   if (!there) return std::unexpected(there.error());
@@ -157,14 +159,51 @@ Result<std::vector<SeriesKey>> HistoryReader::select(const model::SeriesMatch& m
   return std::vector<SeriesKey>(found.begin(), found.end());
 }
 
+namespace {
+
+// The profiles of MIG instances, by GPU and instance.
+Result<std::map<std::int64_t, std::map<std::uint32_t, std::string>>> read_profiles(
+    Connection& connection) {
+  std::map<std::int64_t, std::map<std::uint32_t, std::string>> profiles;
+  auto rows = connection.prepare(
+      "SELECT gpu, instance, profile FROM mig_instance WHERE profile IS NOT NULL");
+  if (!rows) return std::unexpected(std::move(rows.error()));
+  for (;;) {
+    const auto row = rows->step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) return profiles;
+    profiles[rows->number(0)][static_cast<std::uint32_t>(rows->number(1))] = rows->text(2);
+  }
+}
+
+StoredGpu gpu_of(const Statement& row) {
+  StoredGpu gpu{.uuid = row.text(1), .simulated = row.number(2) != 0};
+  if (!row.is_null(3)) gpu.minor = Reading::of(row.number(3));
+  if (!row.is_null(4)) gpu.pcie_generation = Reading::of(row.number(4));
+  if (!row.is_null(5)) gpu.pcie_width = Reading::of(row.number(5));
+  if (!row.is_null(6)) gpu.power_limit = Reading::of(std::llround(row.real(6) * 1000));
+  if (!row.is_null(7)) gpu.index = static_cast<std::size_t>(row.number(7));
+  gpu.host = row.text(8);
+  return gpu;
+}
+
+}  // namespace
+
 Result<std::vector<StoredGpu>> HistoryReader::gpus() const {
   MutexLock lock(mutex_);
   const auto opened = file();
   if (!opened) return std::unexpected(opened.error());
   Connection& connection = (*opened)->connection;
+  const auto version = schema_version(connection);
+  if (!version) return std::unexpected(version.error());
+  const bool first_version = *version == 1;
   auto rows = connection.prepare(
-      "SELECT id, uuid, simulated, minor, pciegen, pciewidth, plimit FROM gpu ORDER BY uuid");
+      fmt::format("SELECT id, uuid, simulated, minor, pciegen, pciewidth, plimit, {} FROM gpu"
+                  " ORDER BY uuid",
+                  first_version ? "NULL, NULL" : "gpu_index, host"));
   if (!rows) return std::unexpected(std::move(rows.error()));
+  auto profiles = first_version ? decltype(read_profiles(connection)){} : read_profiles(connection);
+  if (!profiles) return std::unexpected(std::move(profiles.error()));
   auto fact =
       connection.prepare("SELECT key, value FROM json_each((SELECT facts FROM gpu WHERE id=?))");
   if (!fact) return std::unexpected(std::move(fact.error()));
@@ -173,20 +212,22 @@ Result<std::vector<StoredGpu>> HistoryReader::gpus() const {
     const auto row = rows->step();
     if (!row) return std::unexpected(row.error());
     if (!*row) return gpus;
-    StoredGpu gpu{.uuid = rows->text(1),
-                  .simulated = rows->number(2) != 0,
-                  .info = {},
-                  .minor = {},
-                  .pcie_generation = {},
-                  .pcie_width = {},
-                  .power_limit = {}};
-    if (!rows->is_null(3)) gpu.minor = Reading::of(rows->number(3));
-    if (!rows->is_null(4)) gpu.pcie_generation = Reading::of(rows->number(4));
-    if (!rows->is_null(5)) gpu.pcie_width = Reading::of(rows->number(5));
-    if (!rows->is_null(6)) gpu.power_limit = Reading::of(std::llround(rows->real(6) * 1000));
+    StoredGpu& gpu = gpus.emplace_back(gpu_of(*rows));
+    gpu.mig_profiles = std::move((*profiles)[rows->number(0)]);
     read_facts(*fact, rows->number(0), gpu.info);
-    gpus.push_back(std::move(gpu));
   }
+}
+
+Result<bool> HistoryReader::is_simulated(const std::string& gpu) const {
+  MutexLock lock(mutex_);
+  const auto opened = file();
+  if (!opened) return std::unexpected(opened.error());
+  auto rows = (*opened)->connection.prepare("SELECT simulated FROM gpu WHERE uuid=?");
+  if (!rows) return std::unexpected(std::move(rows.error()));
+  rows->bind_text(1, gpu);
+  const auto row = rows->step();
+  if (!row) return std::unexpected(row.error());
+  return *row && rows->number(0) != 0;
 }
 
 Result<void> HistoryReader::read_sizes(File& file, const std::string& path, HistoryInfo& info) {
@@ -265,6 +306,33 @@ Result<void> HistoryReader::read_ticks(File& file, std::chrono::microseconds gap
   return {};
 }
 
+Result<HistorySpan> HistoryReader::span() const {
+  MutexLock lock(mutex_);
+  const auto opened = file();
+  if (!opened) return std::unexpected(opened.error());
+  File& file = **opened;
+  HistorySpan span;
+  const auto note = [&](WallTime first, WallTime last) {
+    span.first = std::min(span.first.value_or(first), first);
+    span.last = std::max(span.last.value_or(last), last);
+  };
+  const auto looked = with_open(file, [&](const OpenBlock* open) {
+    if (open != nullptr) note(open->first(), open->last());
+  });
+  if (!looked) return std::unexpected(looked.error());
+  auto blocks = file.connection.prepare("SELECT min(first), max(last) FROM block");
+  if (!blocks) return std::unexpected(std::move(blocks.error()));
+  const auto row = blocks->step();
+  if (!row) return std::unexpected(row.error());
+  if (*row && !blocks->is_null(0)) note(time_of(blocks->number(0)), time_of(blocks->number(1)));
+  blocks->reset();
+  const auto minute =
+      first_of(file.connection, rollup_table(model::Entity::kGpu, Resolution::kMinute));
+  if (!minute) return std::unexpected(minute.error());
+  span.first_minute = *minute;
+  return span;
+}
+
 Result<HistoryInfo> HistoryReader::info(std::chrono::microseconds gap, std::size_t max_gaps) const {
   MutexLock lock(mutex_);
   const auto opened = file();
@@ -279,23 +347,49 @@ Result<HistoryInfo> HistoryReader::info(std::chrono::microseconds gap, std::size
   return info;
 }
 
-Result<void> vacuum(const std::string& path) {
+namespace {
+
+// Beside the agent, which has the file between two steps.
+Result<void> vacuum_in_steps(Connection& connection, const std::function<bool()>& stop) {
+  constexpr int kPages = 256;  // 1 MiB, usually
+  constexpr std::string_view kFree = "PRAGMA freelist_count";
+  auto left = connection.number(kFree);
+  while (left && *left > 0) {
+    if (stop && stop()) return base::fail(ErrorKind::kUnavailable, "cannot go on: stopped");
+    const auto done = connection.execute(fmt::format("PRAGMA incremental_vacuum({})", kPages));
+    if (!done) return done;
+    const auto now = connection.number(kFree);
+    if (now && *now >= *left) break;  // it is not a file that can shrink so
+    left = now;
+  }
+  if (!left) return std::unexpected(left.error());
+  // What is in the log goes into the file, as far as nobody reads what it replaces.
+  return connection.execute("PRAGMA wal_checkpoint(PASSIVE)");
+}
+
+}  // namespace
+
+Result<void> vacuum(const std::string& path, const std::function<bool()>& stop) {
   if (size_of(path) == 0) {
     return base::fail(ErrorKind::kNotFound, fmt::format("cannot find the history {}", path));
   }
-  auto lock = base::LockFile::acquire(path + ".lock");
-  if (!lock) {
-    const bool held = lock.error().kind == ErrorKind::kAlreadyExists;
-    return base::fail(
-        lock.error().kind,
-        fmt::format("cannot make {} smaller: {}{}", path,
-                    held ? "an agent writes to it; stop it first: " : "", lock.error().message));
+  const auto lock = base::LockFile::acquire(path + ".lock");
+  const bool shared = !lock && lock.error().kind == ErrorKind::kAlreadyExists;
+  if (!lock && !shared) {
+    return base::fail(lock.error().kind,
+                      fmt::format("cannot make {} smaller: {}", path, lock.error().message));
   }
   auto connection = Connection::open(path, Connection::Mode::kWrite);
   if (!connection) return std::unexpected(std::move(connection.error()));
   const auto state = check_file(*connection);
   if (!state) return std::unexpected(state.error());
-  return connection->execute("VACUUM; PRAGMA wal_checkpoint(TRUNCATE)");
+  if (stop) connection->stop_when(stop);
+  if (shared) return vacuum_in_steps(*connection, stop);
+  const auto done = connection->execute("VACUUM");
+  connection->stop_when([] { return false; });
+  // Also of what was undone: the log would stay as long as the file.
+  const auto emptied = connection->execute("PRAGMA wal_checkpoint(TRUNCATE)");
+  return done ? emptied : done;
 }
 
 }  // namespace gpuscope::history

@@ -62,7 +62,8 @@ TEST_F(ReaderTest, FindsPeaksInBuckets) {
 }
 
 TEST_F(ReaderTest, AnswersLongRangesFromRollupsAndWhatIsNotRolledUpYet) {
-  append_ticks(kHour, 4 * 1440, seconds{60});  // four days
+  options_.keep_ticks = std::chrono::hours{24};  // the older ones are gone
+  append_ticks(kHour, 4 * 1440, seconds{60});    // four days
   const HistoryReader reader(options_.path, live_);
   const Metric metric = Metric::kMemoryUtilization;
   for (const std::size_t count : {50U, 1000U}) {
@@ -249,19 +250,56 @@ TEST_F(ReaderTest, SaysWhatItHolds) {
   }
 }
 
-TEST_F(ReaderTest, GivesSpaceBackUnlessAnAgentWrites) {
+TEST_F(ReaderTest, GivesSpaceBack) {
   append_ticks(kHour, 3700);
   ASSERT_TRUE(store().commit());
-  const auto held = vacuum(options_.path);
-  ASSERT_FALSE(held);
-  EXPECT_EQ(held.error().kind, base::ErrorKind::kAlreadyExists);
-  EXPECT_THAT(held.error().message, HasSubstr("stop it first"));
+  const auto pages = [&] { return std::stoul(query("PRAGMA page_count")); };
+  const auto rows = samples({"GPU-0", Metric::kSmClock}, live_).size();
+  run("CREATE TABLE padding AS SELECT zeroblob(3000000) AS data; DROP TABLE padding");
+  const auto full = pages();
+  int asked = 0;
+  EXPECT_FALSE(vacuum(options_.path, [&] { return ++asked > 1; }));
+  EXPECT_GT(asked, 1);
+  // Beside whoever writes, and then alone.
+  ASSERT_TRUE(vacuum(options_.path, {}));
+  const auto less = pages();
+  EXPECT_LT(less + 500, full);
+  append_ticks(kHour + seconds{3700}, 10);
+  ASSERT_TRUE(store().commit());
+  EXPECT_EQ(samples({"GPU-0", Metric::kSmClock}, live_).size(), rows + 10);
   close();
   run("DELETE FROM chunk");
-  const auto before = std::stoul(query("PRAGMA page_count"));
-  ASSERT_TRUE(vacuum(options_.path));
-  EXPECT_LT(std::stoul(query("PRAGMA page_count")), before);
-  EXPECT_FALSE(vacuum(folder_ / "none.db"));
+  EXPECT_FALSE(vacuum(options_.path, [] { return true; }));
+  EXPECT_GE(pages(), less);
+  ASSERT_TRUE(vacuum(options_.path, {}));
+  EXPECT_LT(pages(), less);
+  EXPECT_EQ(query("PRAGMA integrity_check"), "ok");
+  EXPECT_FALSE(vacuum(folder_ / "none.db", {}));
+}
+
+TEST_F(ReaderTest, ReadsWhatTheLastRunLeftUntilTheStoreHasTakenItUp) {
+  append_ticks(kHour, 20);
+  ASSERT_TRUE(store().commit());
+  close();
+  const SeriesKey key{"GPU-1", Metric::kSmClock};
+  const HistoryReader reader(options_.path, live_);
+  EXPECT_EQ(reader.samples(key, kAlways)->size(), 20U);
+  append_ticks(kHour + seconds{20}, 3);
+  EXPECT_EQ(reader.samples(key, kAlways)->size(), 23U);
+}
+
+TEST_F(ReaderTest, EndsAQueryThatNobodyWaitsForAnyMore) {
+  append_ticks(kHour, 60 * 30, seconds{60});
+  ASSERT_TRUE(store().commit());
+  bool stop = false;
+  const HistoryReader reader(options_.path, nullptr, [&] { return stop; });
+  ASSERT_TRUE(reader.info(seconds{60}, 5));
+  stop = true;
+  const auto info = reader.info(seconds{60}, 5);
+  ASSERT_FALSE(info);
+  EXPECT_EQ(info.error().kind, base::ErrorKind::kUnavailable);
+  stop = false;
+  EXPECT_TRUE(reader.info(seconds{60}, 5));
 }
 
 }  // namespace

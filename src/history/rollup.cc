@@ -128,11 +128,14 @@ void Rollup::put(const Span& span, Resolution resolution, std::vector<RollupRow>
   }
 }
 
-void Rollup::unfinished(std::vector<RollupRow>& rows) const {
-  if (minute_.ticks > 0) put(minute_, Resolution::kMinute, rows);
+void Rollup::unfinished(Resolution resolution, std::vector<RollupRow>& rows) const {
+  if (resolution == Resolution::kMinute) {
+    if (minute_.ticks > 0) put(minute_, resolution, rows);
+    return;
+  }
   Span hour = hour_;
   merge(hour, minute_);
-  if (hour.ticks > 0) put(hour, Resolution::kHour, rows);
+  if (hour.ticks > 0) put(hour, resolution, rows);
 }
 
 }  // namespace gpuscope::history

@@ -53,8 +53,8 @@ class Rollup {
 
   // Appends to `ended` what is over with this tick.
   void add(const Machine& tick, std::vector<RollupRow>& ended);
-  // What is not over yet, which stays as it is: the minute and the hour with it.
-  void unfinished(std::vector<RollupRow>& rows) const;
+  // Appends the minute that is not over yet, or the hour with it; both stay as they are.
+  void unfinished(Resolution resolution, std::vector<RollupRow>& rows) const;
   // The metrics that had a value so far, in the order in which they came.
   const std::vector<std::uint32_t>& metrics(model::Entity entity) const {
     return columns_[static_cast<std::size_t>(entity)].live;

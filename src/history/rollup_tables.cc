@@ -88,8 +88,6 @@ std::vector<StoredMetric> RollupTables::rolled() const {
   return some;
 }
 
-Result<void> RollupTables::make_views() { return history::make_views(connection_, rolled()); }
-
 Result<void> RollupTables::make_columns(const Rollup& rollup, const std::vector<RollupRow>& rows) {
   std::set<std::uint32_t> fresh;
   for (const RollupRow& row : rows) {
@@ -134,7 +132,7 @@ Result<void> RollupTables::alter(const std::set<std::uint32_t>& fresh) {
       if (auto done = connection_.execute(sql); !done) return done;
     }
   }
-  if (auto done = make_views(); !done) return done;
+  if (auto done = make_views(connection_, all); !done) return done;
   return transaction->commit();
 }
 

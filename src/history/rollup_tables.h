@@ -26,8 +26,6 @@ class RollupTables {
   base::Result<void> make_columns(const Rollup& rollup, const std::vector<RollupRow>& rows);
   // `rollup`: the one that gave the rows. Rows that are there already are merged.
   base::Result<void> write(const Rollup& rollup, const std::vector<RollupRow>& rows);
-  // Makes the views again, when GPUs came.
-  base::Result<void> make_views();
   // Lets go of what began before that second, of these GPUs.
   base::Result<void> drop_before(std::int64_t time, const std::vector<std::uint32_t>& gpus);
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <iterator>
 #include <utility>
 
@@ -28,9 +29,23 @@ CREATE VIEW gpu_info AS
   SELECT uuid, name, serial, vbios, driver, minor, pciegen, pciewidth, plimit FROM gpu;
 )";
 
-constexpr std::string_view kStateTable =
-    "CREATE TABLE IF NOT EXISTS state(kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,"
-    " PRIMARY KEY(kind, key))";
+// What makes a file of version N + 1 one of N + 2. A new file takes all of them, too: there is one
+// way to every version.
+constexpr std::array kSteps{
+    std::string_view(R"(
+ALTER TABLE gpu ADD COLUMN gpu_index INTEGER;
+ALTER TABLE gpu ADD COLUMN host TEXT;
+CREATE TABLE mig_instance(gpu INTEGER, instance INTEGER, uuid TEXT, profile TEXT,
+  PRIMARY KEY(gpu, instance)) WITHOUT ROWID;
+CREATE TABLE IF NOT EXISTS state(kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
+  PRIMARY KEY(kind, key));
+)"),
+};
+static_assert(kSteps.size() == kSchemaVersion - 1);
+
+// So many GPUs of a file have a view of their own: no machine has as many, and every program that
+// opens the file reads all of its views first.
+constexpr std::int64_t kMostGpuViews = 1000;
 
 std::string time_text(std::string_view table) {
   return fmt::format("strftime('%Y-%m-%dT%H:%M:%S.000000+00:00', {}.time, 'unixepoch')", table);
@@ -169,7 +184,13 @@ base::Result<FileState> check_file(Connection& connection) {
   const auto version = connection.number("PRAGMA user_version");
   if (!version) return std::unexpected(version.error());
   if (*application == kApplicationId) {
-    if (*version <= kSchemaVersion) return FileState::kOurs;
+    if (*version >= 1 && *version <= kSchemaVersion) return FileState::kOurs;
+    if (*version < 1) {
+      return base::fail(ErrorKind::kInvalidArgument,
+                        fmt::format("cannot use {}: it says that it is a history of version {}, "
+                                    "which there never was; name another directory for data",
+                                    connection.path(), *version));
+    }
     return base::fail(ErrorKind::kInvalidArgument,
                       fmt::format("cannot use {}: a newer gpuscope wrote it (schema {}, this one "
                                   "knows {}); run that one, or name another directory for data",
@@ -184,23 +205,45 @@ base::Result<FileState> check_file(Connection& connection) {
                                 connection.path()));
 }
 
-base::Result<void> create_schema(Connection& connection) {
-  auto transaction = Transaction::begin(connection);
-  if (!transaction) return std::unexpected(std::move(transaction.error()));
-  const auto state = check_file(connection);  // another may have been faster
-  if (!state) return std::unexpected(state.error());
-  if (*state == FileState::kOurs) return {};
+namespace {
+
+// Version 1 of a new file.
+base::Result<void> create_tables(Connection& connection) {
   std::string tables(kTables);
   for (const Entity entity : kKeptEntities) {
     for (const Resolution resolution : kResolutions) {
       tables += rollup_table_sql(entity, resolution, {}) + ";\n";
     }
   }
-  if (auto done = connection.execute(tables); !done) return done;
-  const std::string mark = fmt::format("PRAGMA application_id={}; PRAGMA user_version={}",
-                                       kApplicationId, kSchemaVersion);
+  tables += fmt::format("PRAGMA application_id={}; PRAGMA user_version=1", kApplicationId);
+  return connection.execute(tables);
+}
+
+// In one transaction: a file is of one version or of another.
+base::Result<void> bring_forward(Connection& connection) {
+  auto transaction = Transaction::begin(connection);
+  if (!transaction) return std::unexpected(std::move(transaction.error()));
+  const auto state = check_file(connection);  // another may have been faster
+  if (!state) return std::unexpected(state.error());
+  if (*state == FileState::kNew) {
+    if (auto done = create_tables(connection); !done) return done;
+    if (auto done = make_views(connection, {}); !done) return done;
+  }
+  const auto version = schema_version(connection);
+  if (!version) return std::unexpected(version.error());
+  for (auto from = static_cast<std::size_t>(*version); from < kSchemaVersion; ++from) {
+    const std::string step(kSteps[from - 1]);
+    if (auto done = connection.execute(step); !done) return done;
+  }
+  const std::string mark = fmt::format("PRAGMA user_version={}", kSchemaVersion);
   if (auto done = connection.execute(mark); !done) return done;
   return transaction->commit();
+}
+
+}  // namespace
+
+base::Result<std::int64_t> schema_version(Connection& connection) {
+  return connection.number("PRAGMA user_version");
 }
 
 base::Result<void> prepare_file(Connection& connection) {
@@ -212,11 +255,9 @@ base::Result<void> prepare_file(Connection& connection) {
   const std::string settings =
       "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA journal_size_limit=8388608";
   if (auto done = connection.execute(settings); !done) return done;
-  if (*state == FileState::kNew) {
-    if (auto done = create_schema(connection); !done) return done;
-  }
-  // Files of earlier versions have none.
-  return connection.execute(std::string(kStateTable));
+  const auto version = schema_version(connection);
+  if (!version) return std::unexpected(version.error());
+  return *version == kSchemaVersion ? base::Result<void>{} : bring_forward(connection);
 }
 
 const StoredMetric* MetricTable::find(std::uint32_t id) const {
@@ -332,16 +373,24 @@ base::Result<void> make_views(Connection& connection, const std::vector<StoredMe
     }
   }
   sql += csv_view(metrics) + ";\n";
+  return connection.execute(sql);
+}
+
+base::Result<void> make_gpu_views(Connection& connection) {
   // Only names that no table of ours can have.
-  auto gpus = connection.prepare("SELECT id, uuid FROM gpu WHERE uuid LIKE 'GPU-%'");
+  auto gpus = connection.prepare(
+      "SELECT id, uuid FROM gpu WHERE uuid LIKE 'GPU-%' AND uuid NOT IN"
+      " (SELECT name FROM sqlite_master WHERE type='view') ORDER BY id LIMIT max(0, ? -"
+      " (SELECT count(*) FROM sqlite_master WHERE type='view' AND name LIKE 'GPU-%'))");
   if (!gpus) return std::unexpected(std::move(gpus.error()));
+  gpus->bind(1, kMostGpuViews);
+  std::string sql;
   for (;;) {
     const auto row = gpus->step();
     if (!row) return std::unexpected(row.error());
     if (!*row) break;
     sql += gpu_view(gpus->number(0), gpus->text(1)) + ";\n";
   }
-  gpus->reset();
   return connection.execute(sql);
 }
 

@@ -15,18 +15,19 @@
 namespace gpuscope::history {
 
 inline constexpr std::int64_t kApplicationId = 0x47505348;  // "GPSH"
-inline constexpr std::int64_t kSchemaVersion = 1;
+inline constexpr std::int64_t kSchemaVersion = 2;
 
 // Whether the file is a history that this program can read: a new one, one of ours, or an error
 // that says what it is instead.
 enum class FileState : std::uint8_t { kNew, kOurs };
 base::Result<FileState> check_file(Connection& connection);
 
-// Makes the tables of a new file.
-base::Result<void> create_schema(Connection& connection);
+// Of a file of ours: 1 to kSchemaVersion; a file that is only read may be an earlier one.
+base::Result<std::int64_t> schema_version(Connection& connection);
 
-// A file that can be written: how its journal is kept, and the tables that it lacks. Whoever comes
-// first, the history or the states, does it; an error says why it is nobody's.
+// A file that can be written: how its journal is kept, and its tables as this version has them:
+// made where it is new, brought forward where an earlier program wrote it. Whoever comes first, the
+// history or the states, does it; an error says why it is nobody's.
 base::Result<void> prepare_file(Connection& connection);
 
 // One row of the table of metrics.
@@ -62,9 +63,11 @@ std::string rollup_table(model::Entity entity, Resolution resolution);
 std::string rollup_table_sql(model::Entity entity, Resolution resolution,
                              const std::vector<StoredMetric>& metrics);
 
-// Makes the views again, by the metrics that have rollup columns and the GPUs that are known.
+// Makes the views again that depend on the metrics: those with rollup columns.
 base::Result<void> make_views(Connection& connection, const std::vector<StoredMetric>& metrics);
-// Those that depend on the metrics, and not on the GPUs: of these there may be thousands.
 base::Result<void> drop_views(Connection& connection);
+// A view for each GPU that has none yet; these stay as they are. The first 1,000 GPUs of a file get
+// one.
+base::Result<void> make_gpu_views(Connection& connection);
 
 }  // namespace gpuscope::history

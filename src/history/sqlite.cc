@@ -135,6 +135,23 @@ base::Result<Connection> Connection::open(const std::string& path, Mode mode) {
   return connection;
 }
 
+void Connection::stop_when(std::function<bool()> asked) {
+  constexpr int kSteps = 100;  // of SQLite's machine: microseconds
+  asked_ = std::make_unique<std::function<bool()>>(std::move(asked));
+  const auto call = [](void* function) -> int {
+    return (*static_cast<std::function<bool()>*>(function))() ? 1 : 0;
+  };
+  sqlite3_progress_handler(handle_.get(), kSteps, call, asked_.get());
+  const auto wait = [](void* function, int times) -> int {
+    constexpr int kPause = 10;  // ms
+    if (times * kPause >= kBusyMilliseconds) return 0;
+    if ((*static_cast<std::function<bool()>*>(function))()) return 0;
+    sqlite3_sleep(kPause);
+    return 1;
+  };
+  sqlite3_busy_handler(handle_.get(), wait, asked_.get());
+}
+
 base::Result<void> Connection::execute(const std::string& sql) {
   if (sqlite3_exec(handle_.get(), sql.c_str(), nullptr, nullptr, nullptr) == SQLITE_OK) return {};
   return sqlite_failure(handle_.get());

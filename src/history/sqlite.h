@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -59,6 +60,10 @@ class Connection {
   // One number of one row; kInternal when there is none.
   base::Result<std::int64_t> number(std::string_view sql);
 
+  // From then on `asked` is called every now and then while something runs, and ends it when it
+  // says so: kUnavailable; a transaction is as if it had never been.
+  void stop_when(std::function<bool()> asked);
+
   sqlite3* handle() const { return handle_.get(); }
   const std::string& path() const { return path_; }
 
@@ -67,6 +72,7 @@ class Connection {
     void operator()(sqlite3* handle) const { sqlite3_close_v2(handle); }
   };
   std::string path_;
+  std::unique_ptr<std::function<bool()>> asked_;  // stays where it is when the connection is moved
   std::unique_ptr<sqlite3, Close> handle_;
 };
 

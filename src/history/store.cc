@@ -1,6 +1,7 @@
 #include "history/store.h"
 
 #include <fmt/format.h>
+#include <malloc.h>
 
 #include <algorithm>
 #include <array>
@@ -10,6 +11,7 @@
 
 #include "base/log.h"
 #include "history/checksum.h"
+#include "history/series_list.h"
 #include "history/times.h"
 
 namespace gpuscope::history {
@@ -18,7 +20,6 @@ namespace {
 using base::ErrorKind;
 using base::MutexLock;
 using base::Result;
-using model::Metric;
 using std::chrono::floor;
 using std::chrono::seconds;
 
@@ -26,16 +27,19 @@ using std::chrono::seconds;
 constexpr unsigned kGpuBits = 16;
 constexpr std::size_t kMaxGpus = std::size_t{1} << kGpuBits;
 constexpr std::size_t kMaxBlockTicks = 36'000;  // an hour at ten a second
-// Of a block's tail, which bounds the memory of the open block, what is read of it by others, and
-// how long it takes to write: 10,000 GPUs fill it in minutes, a hundred take the whole hour.
-constexpr std::size_t kMaxBlockBytes = std::size_t{64} << 20;
+constexpr std::size_t kLongest = 8;         // times as much as full, where a minute does not end
 constexpr std::uint64_t kRetainEvery = 15;  // commits: about a minute
-constexpr std::array kReadingsOfGpu{Metric::kMinorNumber, Metric::kPcieGenerationMax,
-                                    Metric::kPcieWidthMax, Metric::kPowerLimit};
+constexpr unsigned kInstanceShift = 16;
+// An open block of more is given back to the system when it ends: it was of GPUs that most
+// machines will never have.
+constexpr std::size_t kMuchMemory = std::size_t{64} << 20;
 
 std::int64_t micros(base::WallTime time) { return time.time_since_epoch().count(); }
-std::int64_t hour_of(base::WallTime time) {
-  return floor<std::chrono::hours>(time).time_since_epoch().count();
+bool same_minute(base::WallTime one, base::WallTime two) {
+  return floor<std::chrono::minutes>(one) == floor<std::chrono::minutes>(two);
+}
+bool same_hour(base::WallTime one, base::WallTime two) {
+  return floor<std::chrono::hours>(one) == floor<std::chrono::hours>(two);
 }
 
 // The UUID; where a driver gives none, or gives one twice, a name that no UUID has.
@@ -44,17 +48,6 @@ std::string name_of(const model::Inventory& inventory, std::size_t index,
   const std::string& uuid = inventory.gpus[index].uuid();
   if (!uuid.empty() && !taken.contains(uuid)) return uuid;
   return fmt::format("index-{}", index);
-}
-
-std::string facts_json(const model::GpuInfo& info) {
-  std::string json = "{";
-  for (const model::FactInfo& fact : model::facts()) {
-    const model::Text& text = info.fact(fact.id);
-    if (!text.present()) continue;
-    json += fmt::format("{}\"{}\": \"{}\"", json.size() > 1 ? ", " : "", fact.key,
-                        base::escape_log_text(text.value));
-  }
-  return json + "}";
 }
 
 }  // namespace
@@ -81,41 +74,28 @@ Result<void> Store::load() {
   auto metrics = load_metrics(connection_);
   if (!metrics) return std::unexpected(std::move(metrics.error()));
   metrics_ = std::move(*metrics);
-  if (auto done = load_gpus(); !done) return done;
   if (auto done = rollup_tables_.load(); !done) return done;
-  if (auto done = load_series(); !done) return done;
-  auto insert = connection_.prepare("INSERT INTO tail(id, data) VALUES(?, ?)");
-  if (!insert) return std::unexpected(std::move(insert.error()));
-  insert_tail_ = std::move(*insert);
+  if (auto done = prepare(); !done) return done;
   const auto last = connection_.number("SELECT coalesce(max(id), 0) FROM block");
   if (!last) return std::unexpected(last.error());
   next_block_ = static_cast<std::uint64_t>(*last) + 1;
-  return recover();
+  if (auto done = recover(); !done) return done;
+  MutexLock lock(live_->mutex);
+  live_->taken_up = true;
+  return {};
 }
 
-Result<void> Store::load_gpus() {
-  auto select = connection_.prepare("SELECT id, uuid FROM gpu");
-  if (!select) return std::unexpected(std::move(select.error()));
-  for (;;) {
-    const auto row = select->step();
-    if (!row) return std::unexpected(row.error());
-    if (!*row) return {};
-    known_[select->text(1)].id = static_cast<std::uint32_t>(select->number(0));
+Result<void> Store::prepare() {
+  const std::pair<Statement*, std::string_view> statements[] = {
+      {&insert_tail_, "INSERT INTO tail(id, data) VALUES(?, ?)"},
+      {&find_series_, "SELECT data FROM series WHERE gpu=?"},
+      {&insert_series_, "INSERT OR REPLACE INTO series(gpu, data) VALUES(?, ?)"},
+  };
+  for (const auto& [statement, sql] : statements) {
+    auto prepared = connection_.prepare(sql);
+    if (!prepared) return std::unexpected(std::move(prepared.error()));
+    *statement = std::move(*prepared);
   }
-}
-
-Result<void> Store::load_series() {
-  auto select = connection_.prepare("SELECT gpu, data FROM series");
-  if (!select) return std::unexpected(std::move(select.error()));
-  for (;;) {
-    const auto row = select->step();
-    if (!row) return std::unexpected(row.error());
-    if (!*row) break;
-    series_[static_cast<std::uint32_t>(select->number(0))] = decode_series(select->bytes(1));
-  }
-  auto insert = connection_.prepare("INSERT OR REPLACE INTO series(gpu, data) VALUES(?, ?)");
-  if (!insert) return std::unexpected(std::move(insert.error()));
-  insert_series_ = std::move(*insert);
   return {};
 }
 
@@ -177,87 +157,70 @@ Result<void> Store::recover() {
   return {};
 }
 
-Result<void> Store::write_gpu(const std::string& uuid, const model::GpuInfo& info, bool simulated) {
-  auto upsert = connection_.prepare(
-      "INSERT INTO gpu(uuid, name, serial, vbios, driver, facts, simulated)"
-      " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT(uuid) DO UPDATE"
-      " SET name=?2, serial=?3, vbios=?4, driver=?5, facts=?6, simulated=?7 RETURNING id");
-  if (!upsert) return std::unexpected(std::move(upsert.error()));
-  const std::string facts = facts_json(info);
-  upsert->bind_text(1, uuid).bind_text(6, facts).bind(7, std::int64_t{simulated});
-  int at = 2;
-  for (const model::Fact fact : {model::Fact::kName, model::Fact::kSerial, model::Fact::kVbios,
-                                 model::Fact::kDriverVersion}) {
-    const model::Text& text = info.fact(fact);
-    if (text.present()) {
-      upsert->bind_text(at, text.value);
-    } else {
-      upsert->bind_null(at);
+// The numbers of these GPUs, in a transaction of its own.
+Result<std::vector<std::uint32_t>> Store::write_gpus(const std::vector<std::string>& names,
+                                                     const model::Inventory& inventory) {
+  constexpr std::string_view kCount = "SELECT count(*) FROM gpu";
+  auto transaction = Transaction::begin(connection_);
+  if (!transaction) return std::unexpected(std::move(transaction.error()));
+  const auto before = connection_.number(kCount);
+  if (!before) return std::unexpected(before.error());
+  std::vector<std::uint32_t> ids;
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto id =
+        gpu_table_.write(names[i], options_.knows_indexes ? std::optional(i) : std::nullopt,
+                         options_.host, inventory.gpus[i], inventory.simulated);
+    if (!id) return std::unexpected(id.error());
+    if (*id >= std::int64_t{kMaxGpus}) {
+      return base::fail(ErrorKind::kUnavailable,
+                        fmt::format("cannot keep more than {} GPUs in {}; name another directory "
+                                    "for data",
+                                    kMaxGpus, options_.path));
     }
-    ++at;
+    ids.push_back(static_cast<std::uint32_t>(*id));
   }
-  const auto row = upsert->step();
-  if (!row) return std::unexpected(row.error());
-  const auto id = static_cast<std::uint32_t>(upsert->number(0));
-  if (id >= kMaxGpus) {
-    return base::fail(ErrorKind::kUnavailable,
-                      fmt::format("cannot keep more than {} GPUs in {}; name another directory for "
-                                  "data",
-                                  kMaxGpus, options_.path));
+  const auto after = connection_.number(kCount);
+  if (!after) return std::unexpected(after.error());
+  if (*after != *before) {
+    if (auto done = make_gpu_views(connection_); !done) return std::unexpected(done.error());
   }
-  KnownGpu& known = known_[uuid];
-  known.id = id;
-  known.changed = true;
-  upsert->reset();
-  return {};
+  if (auto done = transaction->commit(); !done) return std::unexpected(std::move(done.error()));
+  return ids;
 }
 
 Result<void> Store::register_gpus(const model::Snapshot& snapshot) {
   const model::Inventory& inventory = *snapshot.inventory;
-  std::set<std::string> names;
-  std::vector<std::string> by_index;
+  std::set<std::string> taken;
+  std::vector<std::string> names;
   for (std::size_t i = 0; i < inventory.gpus.size(); ++i) {
-    by_index.push_back(name_of(inventory, i, names));
-    names.insert(by_index.back());
+    names.push_back(name_of(inventory, i, taken));
+    taken.insert(names.back());
   }
-  const auto before = known_;
-  auto write_all = [&]() -> Result<void> {
-    auto transaction = Transaction::begin(connection_);
-    if (!transaction) return std::unexpected(std::move(transaction.error()));
-    for (std::size_t i = 0; i < by_index.size(); ++i) {
-      if (auto done = write_gpu(by_index[i], inventory.gpus[i], inventory.simulated); !done) {
-        return done;
-      }
-    }
-    if (known_.size() != before.size()) {
-      if (auto done = rollup_tables_.make_views(); !done) return done;
-    }
-    return transaction->commit();
-  };
-  known_by_index_.clear();
+  known_.clear();
   inventory_.reset();
-  if (auto done = write_all(); !done) {
-    known_ = before;
-    return done;
-  }
+  auto ids = write_gpus(names, inventory);
+  if (!ids) return std::unexpected(std::move(ids.error()));
   inventory_ = snapshot.inventory;
-  gpus_.clear();
-  known_by_index_.clear();
-  for (const std::string& name : by_index) {
-    known_by_index_.push_back(&known_[name]);
-    gpus_.push_back(known_by_index_.back()->id);
-  }
+  gpus_ = std::move(*ids);
+  for (const std::uint32_t id : gpus_) known_.emplace_back().id = id;
   return {};
 }
 
-void Store::note_readings(const model::Snapshot& snapshot) {
-  for (std::size_t i = 0; i < known_by_index_.size(); ++i) {
-    KnownGpu& known = *known_by_index_[i];
+void Store::note_facts(const model::Snapshot& snapshot) {
+  for (std::size_t i = 0; i < known_.size(); ++i) {
+    KnownGpu& known = known_[i];
+    const model::DeviceSample& device = snapshot.devices[i];
     for (std::size_t j = 0; j < kReadingsOfGpu.size(); ++j) {
-      const model::Reading& reading = snapshot.devices[i].at(kReadingsOfGpu[j]);
-      // What a card was is still known when it is lost.
+      const model::Reading& reading = device.at(kReadingsOfGpu[j]);
       if (!reading.present() || reading == known.readings[j]) continue;
       known.readings[j] = reading;
+      known.changed = true;
+    }
+    for (const model::MigInstance& mig : device.mig_instances) {
+      const auto instance = mig.gpu_instance_id << kInstanceShift | mig.compute_instance_id;
+      const auto [at, fresh] = known.instances.try_emplace(instance);
+      if (!fresh && at->second.uuid == mig.uuid && at->second.profile == mig.profile) continue;
+      at->second = {.uuid = mig.uuid, .profile = mig.profile, .row = {}};
       known.changed = true;
     }
   }
@@ -270,8 +233,10 @@ Result<void> Store::make_room(const model::Snapshot& snapshot) {
     if (auto done = register_gpus(snapshot); !done) return done;
   }
   if (block_ticks_ > 0) {
-    const bool full = hour_of(snapshot.time) != hour_of(block_first_) ||
-                      block_ticks_ >= kMaxBlockTicks || block_bytes_ >= kMaxBlockBytes;
+    const bool full =
+        !same_hour(snapshot.time, block_first_) || block_ticks_ >= kMaxBlockTicks ||
+        block_bytes_ >= kLongest * options_.full_block_bytes ||
+        (block_bytes_ >= options_.full_block_bytes && !same_minute(snapshot.time, block_last_));
     const bool fits = head_.gpus == gpus_ && snapshot.time > block_last_;
     if (fits && (!full || snapshot.time < close_again_)) return {};
     close_again_ = snapshot.time + options_.commit_after;
@@ -317,7 +282,7 @@ Taken Store::append(const model::Snapshot& snapshot, Result<void>& outcome) {
                            snapshot.time > block_last_ && head_.layout == metrics_.layout;
     if (!can_go_on) return Taken::kDropped;
   }
-  note_readings(snapshot);
+  note_facts(snapshot);
   const std::size_t before = tail_pending_.size();
   encoder_->append(snapshot, tail_pending_);
   block_bytes_ += tail_pending_.size() - before;
@@ -338,24 +303,13 @@ bool Store::is_due() const {
   return pending_ticks_ > 0 && block_last_ - committed_ >= enough;
 }
 
-Result<void> Store::write_readings() {
-  auto update =
-      connection_.prepare("UPDATE gpu SET minor=?, pciegen=?, pciewidth=?, plimit=? WHERE id=?");
-  if (!update) return std::unexpected(std::move(update.error()));
-  for (KnownGpu* known : known_by_index_) {
-    if (!known->changed) continue;
-    for (std::size_t j = 0; j < kReadingsOfGpu.size(); ++j) {
-      const int at = static_cast<int>(j) + 1;
-      const model::Reading& reading = known->readings[j];
-      if (!reading.present()) {
-        update->bind_null(at);
-      } else if (kReadingsOfGpu[j] == Metric::kPowerLimit) {
-        update->bind(at, static_cast<double>(reading.value) / 1000);
-      } else {
-        update->bind(at, reading.value);
-      }
+Result<void> Store::write_facts() {
+  for (const KnownGpu& known : known_) {
+    if (!known.changed) continue;
+    if (auto done = gpu_table_.write_readings(known.id, known.readings); !done) return done;
+    for (const auto& [instance, mig] : known.instances) {
+      if (auto done = gpu_table_.write_instance(known.id, instance, mig); !done) return done;
     }
-    if (auto done = update->bind(5, std::int64_t{known->id}).run(); !done) return done;
   }
   return {};
 }
@@ -380,17 +334,14 @@ Result<void> Store::commit() {
   if (auto done = rollup_tables_.make_columns(*rollup_, rows_pending_); !done) return done;
   auto transaction = Transaction::begin(connection_);
   if (!transaction) return std::unexpected(std::move(transaction.error()));
-  const bool facts = std::ranges::any_of(known_by_index_, &KnownGpu::changed);
-  if (facts) {
-    if (auto done = write_readings(); !done) return done;
-  }
+  if (auto done = write_facts(); !done) return done;
   if (auto done = write_pending(); !done) return done;
   if (auto done = rollup_tables_.write(*rollup_, rows_pending_); !done) return done;
-  if (++commits_ % kRetainEvery == 0) {
+  if (++commits_ % kRetainEvery == 0 || more_to_drop_) {
     if (auto done = retain(); !done) return done;
   }
   if (auto done = transaction->commit(); !done) return done;
-  for (KnownGpu* known : known_by_index_) known->changed = false;
+  for (KnownGpu& known : known_) known.changed = false;
   ++next_tail_;
   forget_pending();
   return {};
@@ -407,12 +358,22 @@ void Store::forget_pending() {
 
 Result<void> Store::close_block() {
   if (block_ticks_ == 0) return {};
-  std::vector<RollupRow> rows = rows_pending_;
-  rollup_->unfinished(rows);
-  if (auto done = rollup_tables_.make_columns(*rollup_, rows); !done) return done;
+  std::vector<RollupRow> rows;
+  rollup_->unfinished(Resolution::kMinute, rows);
+  // What an hour has values of, its minutes have had.
+  for (const auto* some : {&rows_pending_, &rows}) {
+    if (auto done = rollup_tables_.make_columns(*rollup_, *some); !done) return done;
+  }
   auto transaction = Transaction::begin(connection_);
   if (!transaction) return std::unexpected(std::move(transaction.error()));
+  for (const auto* some : {&rows_pending_, &rows}) {
+    if (auto done = rollup_tables_.write(*rollup_, *some); !done) return done;
+  }
+  // One after the other: of thousands of GPUs they take hundreds of megabytes.
+  rows.clear();
+  rollup_->unfinished(Resolution::kHour, rows);
   if (auto done = rollup_tables_.write(*rollup_, rows); !done) return done;
+  rows = {};
   if (auto done = write_chunks(); !done) return done;
   if (auto done = connection_.execute("DELETE FROM tail"); !done) return done;
   const auto oldest =
@@ -426,8 +387,14 @@ Result<void> Store::close_block() {
   encoder_.reset();
   rollup_.reset();
   next_tail_ = 1;
-  MutexLock lock(live_->mutex);
-  live_->block.reset();
+  const bool much = open_memory() > kMuchMemory;
+  {
+    MutexLock lock(live_->mutex);
+    live_->block.reset();
+  }
+#ifdef __GLIBC__
+  if (much) malloc_trim(0);
+#endif
   return {};
 }
 
@@ -474,9 +441,12 @@ Result<void> Store::write_chunk(std::size_t place, ChunkWriter& writer, Statemen
   return write_series(gpu, present);
 }
 
-// What it says is true also when the transaction fails: those that had a value will be written.
+// Read and written anew: of a thousand GPUs, a hundred series each would fill megabytes.
 Result<void> Store::write_series(std::uint32_t gpu, const std::vector<ColumnKey>& present) {
-  SeriesList& series = series_[gpu];
+  const auto row = find_series_.bind(1, std::int64_t{gpu}).step();
+  if (!row) return std::unexpected(row.error());
+  SeriesList series = *row ? decode_series(find_series_.bytes(0)) : SeriesList{};
+  find_series_.reset();
   for (const ColumnKey& key : present) series[key] = head_.block;
   const std::string bytes = encode_series(series);
   return insert_series_.bind(1, std::int64_t{gpu}).bind_blob(2, bytes).run();

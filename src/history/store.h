@@ -15,10 +15,10 @@
 #include "base/mutex.h"
 #include "base/result.h"
 #include "history/block.h"
+#include "history/gpu_table.h"
 #include "history/rollup.h"
 #include "history/rollup_tables.h"
 #include "history/schema.h"
-#include "history/series_list.h"
 #include "history/sqlite.h"
 #include "history/tail.h"
 #include "model/snapshot.h"
@@ -29,16 +29,22 @@ namespace gpuscope::history {
 struct LiveBlock {
   base::Mutex mutex;
   std::unique_ptr<OpenBlock> block GUARDED_BY(mutex);  // null: none is open
+  bool taken_up GUARDED_BY(mutex) = false;             // what the file's tail has is in it
 };
 
 struct StoreOptions {
   std::string path;
+  std::string host{};         // the machine that the GPUs are in; empty: nobody knows
+  bool knows_indexes = true;  // of the GPUs in snapshots; false: they come one by one
   // Ticks of so long are committed together; what a crash can cost. At most that and a tick.
   std::chrono::milliseconds commit_after{4000};
   std::chrono::hours keep_ticks{24 * 15};
   std::chrono::hours keep_rollups{24 * 365};
   std::uint64_t max_bytes = std::uint64_t{2} << 30;  // of the file, without what waits in its log
-  std::size_t max_pending = std::size_t{8} << 20;    // bytes that wait for a disk that fails
+  // A block whose tail has so many bytes ends with its minute: that bounds the memory of the open
+  // block, and what others read of it. 10,000 GPUs get there in a minute, a hundred in no hour.
+  std::size_t full_block_bytes = std::size_t{64} << 20;
+  std::size_t max_pending = std::size_t{8} << 20;  // bytes that wait for a disk that fails
 };
 
 // What became of a tick.
@@ -58,6 +64,13 @@ class Store {
   ~Store();
   Store(const Store&) = delete;
   Store& operator=(const Store&) = delete;
+
+  // From now on its limits are these: keep_ticks, keep_rollups and max_bytes alone.
+  void change_limits(const StoreOptions& limits) {
+    options_.keep_ticks = limits.keep_ticks;
+    options_.keep_rollups = limits.keep_rollups;
+    options_.max_bytes = limits.max_bytes;
+  }
 
   // Puts a tick behind those that wait. An error comes with kDropped, or when an hour that is over
   // cannot be written yet; the tick is then in the block that goes on.
@@ -81,7 +94,8 @@ class Store {
   // What of a GPU stands in the table of GPUs beside its text facts.
   struct KnownGpu {
     std::uint32_t id = 0;
-    std::array<model::Reading, 4> readings;  // minor, pciegen, pciewidth, plimit
+    std::array<model::Reading, 4> readings{};                 // minor, pciegen, pciewidth, plimit
+    std::map<std::uint32_t, model::MigInstance> instances{};  // without their readings
     bool changed = true;
   };
   Store(const StoreOptions& options, std::shared_ptr<LiveBlock> live, base::LockFile lock,
@@ -92,37 +106,36 @@ class Store {
         connection_(std::move(connection)) {}
 
   base::Result<void> load();
-  base::Result<void> load_gpus();
-  base::Result<void> load_series();
+  base::Result<void> prepare();
   base::Result<void> recover();
   base::Result<void> register_gpus(const model::Snapshot& snapshot);
-  base::Result<void> write_gpu(const std::string& uuid, const model::GpuInfo& info, bool simulated);
+  base::Result<std::vector<std::uint32_t>> write_gpus(const std::vector<std::string>& names,
+                                                      const model::Inventory& inventory);
   base::Result<void> make_room(const model::Snapshot& snapshot);
-  base::Result<void> write_readings();
+  base::Result<void> write_facts();
   base::Result<void> write_pending();
   base::Result<void> write_chunks();
   base::Result<void> write_chunk(std::size_t place, ChunkWriter& writer, Statement& insert);
   base::Result<void> write_series(std::uint32_t gpu, const std::vector<ColumnKey>& present);
   base::Result<void> retain();
-  base::Result<void> drop_oldest_block(bool& dropped);
+  base::Result<void> drop_oldest_block();
   base::Result<void> drop_old_rollups(std::int64_t before);
   void begin_block();
   std::unique_ptr<Rollup> new_rollup() const;
   void forget_pending();
-  void note_readings(const model::Snapshot& snapshot);
+  void note_facts(const model::Snapshot& snapshot);
 
   StoreOptions options_;
   std::shared_ptr<LiveBlock> live_;
   base::LockFile lock_;
   Connection connection_;
   MetricTable metrics_;
-  std::map<std::string, KnownGpu> known_;  // by UUID
   std::uint64_t next_block_ = 1;
 
   // The inventory that was registered, and its GPUs by index.
   std::shared_ptr<const model::Inventory> inventory_;
   std::vector<std::uint32_t> gpus_;
-  std::vector<KnownGpu*> known_by_index_;
+  std::vector<KnownGpu> known_;
 
   // The open block, but for live_->block.
   std::unique_ptr<TailEncoder> encoder_;
@@ -141,12 +154,14 @@ class Store {
   std::uint64_t pending_ticks_ = 0;
   std::uint64_t committed_ticks_ = 0;
   std::uint64_t commits_ = 0;
+  bool more_to_drop_ = false;   // perhaps: with the next commit
   base::WallTime committed_{};  // the last tick that is on the disk, or the first of the block
   std::int64_t next_tail_ = 1;
 
+  GpuTable gpu_table_{connection_};
   RollupTables rollup_tables_{connection_, metrics_};
-  std::map<std::uint32_t, SeriesList> series_;  // by GPU: those that stand in the file
   Statement insert_tail_;
+  Statement find_series_;
   Statement insert_series_;
 };
 

@@ -23,6 +23,7 @@ using model::SeriesSample;
 using std::chrono::seconds;
 using testing::ElementsAre;
 using testing::HasSubstr;
+using testing::Not;
 
 class StoreTest : public StoreFixture {};
 
@@ -149,6 +150,95 @@ TEST_F(StoreTest, LetsGoOfWhatIsOldOrTooMuch) {
   EXPECT_LT(*bytes, 700'000U);
 }
 
+// What the first version lacked is taken away again.
+TEST_F(StoreTest, BringsAFileOfTheFirstVersionForward) {
+  append_ticks(kHour - seconds{70}, 100);
+  ASSERT_TRUE(store().commit());
+  const SeriesKey key{"GPU-1", Metric::kSmClock};
+  const auto before = samples(key, live_);
+  const std::string names =
+      "SELECT group_concat(name) FROM (SELECT name FROM sqlite_master ORDER BY name)";
+  const std::string there = query(names);
+  close();
+  run("ALTER TABLE gpu DROP COLUMN gpu_index; ALTER TABLE gpu DROP COLUMN host;"
+      "DROP TABLE mig_instance; DROP TABLE state; PRAGMA user_version=1");
+
+  // Whoever only reads makes do with what there is.
+  EXPECT_EQ(samples(key, nullptr), before);
+  const auto gpus = HistoryReader(options_.path, nullptr).gpus();
+  ASSERT_TRUE(gpus) << gpus.error().message;
+  ASSERT_EQ(gpus->size(), 2U);
+  EXPECT_EQ((*gpus)[1].info.name(), "Card \"1\"");
+  EXPECT_FALSE((*gpus)[1].index);
+
+  options_.host = "node-7";
+  append_ticks(kHour + seconds{30}, 10);
+  ASSERT_TRUE(store().commit());
+  EXPECT_EQ(query("PRAGMA user_version"), "2");
+  EXPECT_EQ(samples(key, live_).size(), before.size() + 10);
+  EXPECT_EQ(query("SELECT uuid, gpu_index, host FROM gpu ORDER BY id"),
+            "GPU-0|0|node-7\nGPU-1|1|node-7");
+  EXPECT_EQ(query("SELECT count(*) FROM mig_instance"), "0");
+  EXPECT_EQ(query(names), there);
+}
+
+TEST_F(StoreTest, KeepsWhatMigInstancesAreCalled) {
+  auto tick = test_tick(inventory_, kHour);
+  model::MigInstance& mig = tick->devices[1].mig_instances.emplace_back();
+  mig.gpu_instance_id = 2;
+  mig.compute_instance_id = 1;
+  mig.profile = "1g.10gb";
+  EXPECT_EQ(append(*tick), Taken::kYes);
+  ASSERT_TRUE(store().commit());
+  const auto gpus = HistoryReader(options_.path, live_).gpus();
+  ASSERT_TRUE(gpus) << gpus.error().message;
+  EXPECT_TRUE((*gpus)[0].mig_profiles.empty());
+  EXPECT_THAT((*gpus)[1].mig_profiles, ElementsAre(std::pair{(2U << 16) + 1, "1g.10gb"}));
+  close();
+  // A card that is lost still has been what it was.
+  const auto lost = test_tick(inventory_, kHour + seconds{60});
+  const std::string limits = "SELECT minor, plimit FROM gpu WHERE uuid='GPU-1'";
+  const std::string known = query(limits);
+  EXPECT_THAT(known, Not(HasSubstr("NULL")));
+  for (auto& reading : lost->devices[1].gpu) reading = Reading::none(model::Absence::kGone);
+  EXPECT_EQ(append(*lost), Taken::kYes);
+  ASSERT_TRUE(store().commit());
+  EXPECT_EQ(query(limits), known);
+}
+
+// One that fills a file with GPUs pays no more for them than one does: nothing is kept of those
+// that are gone, and a view is for the first of them alone.
+TEST_F(StoreTest, TakesMoreGpusThanHaveViews) {
+  inventory_ = test_inventory(1200);
+  append_ticks(kHour, 1);
+  ASSERT_TRUE(store().commit());
+  EXPECT_EQ(query("SELECT count(*) FROM sqlite_master WHERE name LIKE 'GPU-%'"), "1000");
+  inventory_ = test_inventory(1201);
+  inventory_->gpus.erase(inventory_->gpus.begin(), inventory_->gpus.end() - 2);
+  append_ticks(kHour + seconds{1}, 61);
+  ASSERT_TRUE(store().commit());
+  EXPECT_EQ(query("SELECT count(*) FROM sqlite_master WHERE name LIKE 'GPU-%'"), "1000");
+  EXPECT_EQ(query("SELECT count(*) FROM gpu"), "1201");
+  EXPECT_EQ(query("SELECT count(*) FROM csv_minutes JOIN gpu ON gpu.id = csv_minutes.gpu"
+                  " WHERE uuid = 'GPU-1200'"),
+            "1");
+  EXPECT_EQ(samples({"GPU-1200", Metric::kSmClock}, live_).size(), 61U);
+  EXPECT_EQ(samples({"GPU-5", Metric::kSmClock}, live_).size(), 1U);
+}
+
+TEST_F(StoreTest, AFullBlockEndsWithItsMinute) {
+  options_.full_block_bytes = 10'000;
+  append_ticks(kHour + seconds{10}, 51);
+  ASSERT_TRUE(store().commit());
+  EXPECT_EQ(query("SELECT count(*), sum(ticks) FROM block"), "1|50");
+  EXPECT_EQ(query("SELECT count(*), sum(ticks) FROM rollup_minute WHERE gpu=1"), "1|50");
+  // Unless it grows and grows.
+  options_.full_block_bytes = 10;
+  close();
+  append_ticks(kHour + seconds{61}, 10);
+  EXPECT_EQ(query("SELECT count(*) > 5 FROM block"), "1");
+}
+
 TEST_F(StoreTest, RefusesWhatIsNotOurs) {
   const auto message = [&] {
     const auto opened = Store::open(options_, live_);
@@ -166,7 +256,7 @@ TEST_F(StoreTest, RefusesWhatIsNotOurs) {
   EXPECT_EQ(second.error().kind, base::ErrorKind::kAlreadyExists);
   close();
   run("PRAGMA user_version=99");
-  EXPECT_THAT(message(), HasSubstr("a newer gpuscope wrote it (schema 99, this one knows 1)"));
+  EXPECT_THAT(message(), HasSubstr("a newer gpuscope wrote it (schema 99, this one knows 2)"));
   std::filesystem::remove(options_.path);
   std::filesystem::remove(options_.path + "-wal");
   {

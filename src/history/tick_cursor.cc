@@ -39,7 +39,9 @@ Row& row_at(std::vector<Row>& rows, std::uint32_t place) {
   return rows[place];
 }
 
-model::MigRow& mig_row(DeviceSample& device, std::uint32_t instance) {
+// `known`: what the instances of the GPU are called.
+model::MigRow& mig_row(DeviceSample& device, std::uint32_t instance,
+                       const TickCursor::MigInstances& known) {
   const std::uint32_t gpu = instance >> kInstanceShift;
   const std::uint32_t compute = instance & kInstanceMask;
   for (model::MigInstance& mig : device.mig_instances) {
@@ -48,10 +50,15 @@ model::MigRow& mig_row(DeviceSample& device, std::uint32_t instance) {
   model::MigInstance& mig = device.mig_instances.emplace_back();
   mig.gpu_instance_id = gpu;
   mig.compute_instance_id = compute;
+  if (const auto called = known.find(instance); called != known.end()) {
+    mig.uuid = called->second.uuid;
+    mig.profile = called->second.profile;
+  }
   return mig.row;
 }
 
-void put(DeviceSample& device, model::Metric metric, std::uint32_t instance, Reading reading) {
+void put(DeviceSample& device, model::Metric metric, std::uint32_t instance, Reading reading,
+         const TickCursor::MigInstances& known) {
   const std::size_t column = model::column(metric);
   switch (model::info(metric).entity) {
     case Entity::kGpu:
@@ -65,7 +72,7 @@ void put(DeviceSample& device, model::Metric metric, std::uint32_t instance, Rea
       return;
     case Entity::kMigInstance:
       // One that never has a value is not there (any more).
-      if (reading.present()) mig_row(device, instance)[column] = reading;
+      if (reading.present()) mig_row(device, instance, known)[column] = reading;
       return;
     case Entity::kProcess:
       return;
@@ -110,7 +117,10 @@ Result<TickCursor::File*> TickCursor::file() {
   const auto state = check_file(*connection);
   if (!state) return std::unexpected(state.error());
   if (*state == FileState::kNew) return nullptr;
-  File file{std::move(*connection), {}, {}, {}, {}, {}, {}, {}};
+  const auto version = schema_version(*connection);
+  if (!version) return std::unexpected(version.error());
+  if (*version < kSchemaVersion) return nullptr;  // who writes it brings it forward first
+  File file{std::move(*connection), {}, {}, {}, {}, {}, {}, {}, {}};
   const std::pair<Statement*, std::string_view> statements[] = {
       {&file.find_block,
        "SELECT id, ticks, gpus, times FROM block WHERE id>=? ORDER BY id LIMIT 1"},
@@ -118,6 +128,7 @@ Result<TickCursor::File*> TickCursor::file() {
       {&file.find_row, "SELECT id, data FROM tail WHERE id>=? ORDER BY id LIMIT 1"},
       {&file.find_gpu, "SELECT coalesce(facts, '{}'), simulated FROM gpu WHERE id=?"},
       {&file.read_facts, "SELECT key, value FROM json_each(?)"},
+      {&file.find_instances, "SELECT gpu, instance, uuid, profile FROM mig_instance"},
       {&file.count_blocks, "SELECT id, ticks FROM block WHERE id>=? ORDER BY id"},
   };
   for (const auto& [statement, sql] : statements) {
@@ -216,7 +227,7 @@ Result<const Snapshot*> TickCursor::give_machine(const File& file) {
         const Reading& reading = gpu.readings[at++];
         const Target target = metric < file.targets.size() ? file.targets[metric] : Target{};
         if (target.kind == Target::Kind::kMetric) {
-          put(device, target.metric, part.instance, reading);
+          put(device, target.metric, part.instance, reading, mig_instances_[gpus_[place]]);
         } else if (target.kind == Target::Kind::kHealth) {
           put_health(snapshot_.verdicts[place], reading);
         }
@@ -275,6 +286,7 @@ Result<void> TickCursor::load_gpu(File& file, std::size_t place, std::string& da
   };
   const std::size_t begin = slice.first;
   const std::size_t end = slice.end;
+  const MigInstances& known = mig_instances_[gpus_[place]];
   ColumnData column;
   for (const ColumnEntry& entry : directory->entries) {
     if (entry.key.metric >= file.targets.size()) continue;
@@ -291,7 +303,7 @@ Result<void> TickCursor::load_gpu(File& file, std::size_t place, std::string& da
       if (target.kind == Target::Kind::kHealth) {
         put_health(slice.verdicts[device_at(tick)], reading);
       } else {
-        put(slice.devices[device_at(tick)], target.metric, entry.key.instance, reading);
+        put(slice.devices[device_at(tick)], target.metric, entry.key.instance, reading, known);
       }
     });
   }
@@ -375,6 +387,15 @@ Result<void> TickCursor::load_inventory(File& file, const std::vector<std::uint3
     facts += all.back();
   }
   facts += simulated ? '1' : '0';
+  mig_instances_.clear();
+  for (;;) {
+    const auto row = file.find_instances.step();
+    if (!row) return std::unexpected(row.error());
+    if (!*row) break;
+    const auto gpu = static_cast<std::uint32_t>(file.find_instances.number(0));
+    mig_instances_[gpu][static_cast<std::uint32_t>(file.find_instances.number(1))] = {
+        .uuid = file.find_instances.text(2), .profile = file.find_instances.text(3)};
+  }
   if (snapshot_.inventory && gpus == gpus_ && facts == facts_) return {};
   auto inventory = std::make_shared<model::Inventory>();
   inventory->method = "history";

@@ -32,6 +32,13 @@ class TickCursor final : public model::TickReader {
   base::Result<std::uint64_t> left() override;
   std::uint64_t lost() const override { return lost_; }
 
+  // What MIG instances of one GPU are called, by ColumnKey::instance.
+  struct MigName {
+    std::string uuid;
+    std::string profile;
+  };
+  using MigInstances = std::map<std::uint32_t, MigName>;
+
  private:
   // What a metric of the file is to us.
   struct Target {
@@ -46,6 +53,7 @@ class TickCursor final : public model::TickReader {
     Statement find_row;  // of the tail, the first from a number on
     Statement find_gpu;
     Statement read_facts;
+    Statement find_instances;
     Statement count_blocks;
     std::vector<Target> targets{};  // by the file's numbers of metrics
   };
@@ -107,8 +115,9 @@ class TickCursor final : public model::TickReader {
 
   // What is given out.
   model::Snapshot snapshot_;
-  std::vector<std::uint32_t> gpus_;  // of the inventory
-  std::string facts_;                // the same, as the file has them
+  std::vector<std::uint32_t> gpus_;                      // of the inventory
+  std::string facts_;                                    // the same, as the file has them
+  std::map<std::uint32_t, MigInstances> mig_instances_;  // by the file's number of the GPU
 };
 
 }  // namespace gpuscope::history

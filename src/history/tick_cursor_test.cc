@@ -48,6 +48,8 @@ void expect_same(const Snapshot& read, const Snapshot& kept) {
     for (std::size_t j = 0; j < kept.devices[i].mig_instances.size(); ++j) {
       const model::MigInstance& is = read.devices[i].mig_instances[j];
       const model::MigInstance& was = kept.devices[i].mig_instances[j];
+      EXPECT_EQ(is.profile, was.profile);
+      EXPECT_EQ(is.uuid, was.uuid);
       EXPECT_EQ(is.gpu_instance_id, was.gpu_instance_id);
       EXPECT_EQ(is.compute_instance_id, was.compute_instance_id);
       EXPECT_TRUE(same(is.row[0], was.row[0]));
@@ -106,7 +108,7 @@ TEST_F(TickCursorTest, IsAtItsEndWhereThereIsNoHistory) {
 // Looked at in the middle of its making.
 TEST_F(TickCursorTest, LearnsTheMetricsOfAFileThatIsMadeAnew) {
   auto connection = connect(Connection::Mode::kWrite);
-  ASSERT_TRUE(create_schema(connection));
+  ASSERT_TRUE(prepare_file(connection));
   TickCursor cursor(options_.path);
   EXPECT_EQ(*cursor.end(), TickPosition{});
   expect_nothing(cursor);
@@ -157,6 +159,8 @@ TEST_F(TickCursorTest, HasAllPartsOfAMachine) {
     if (i > 50 && i < 150) {
       tick->devices[2].mig_instances.resize(2);
       tick->devices[2].mig_instances[0].gpu_instance_id = 7;
+      tick->devices[2].mig_instances[0].uuid = "MIG-7";
+      tick->devices[2].mig_instances[0].profile = "1g.10gb";
       tick->devices[2].mig_instances[1].gpu_instance_id = 9;
       tick->devices[2].mig_instances[1].compute_instance_id = 1;
       for (auto& mig : tick->devices[2].mig_instances) mig.row.fill(Reading::of(i));

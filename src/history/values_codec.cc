@@ -177,25 +177,28 @@ bool decode_blocks(std::string_view bytes, std::size_t count, std::vector<std::i
     }
     const auto parameter = static_cast<unsigned>(bits.get(kParameterBits));
     std::int64_t* const values = out.data() + at;
+    Residuals residuals;
+    const std::span<std::uint64_t> some(residuals.data(), size);
     if (kind == kFirst) {
+      bits.rice_run(parameter, kEscape, some);
       std::int64_t one = last;
       for (std::size_t i = 0; i < size; ++i) {
-        values[i] = one = wrapping_add(one, unfold(bits.rice(parameter, kEscape)));
+        values[i] = one = wrapping_add(one, unfold(some[i]));
       }
     } else if (kind == kSecond) {
+      bits.rice_run(parameter, kEscape, some);
       std::int64_t one = last;
       std::int64_t step = wrapping_sub(last, before);
       for (std::size_t i = 0; i < size; ++i) {
-        step = wrapping_add(step, unfold(bits.rice(parameter, kEscape)));
+        step = wrapping_add(step, unfold(some[i]));
         values[i] = one = wrapping_add(one, step);
       }
     } else {
       const auto width = static_cast<unsigned>(bits.get(kParameterBits + 1));
       if (width > 64) return false;
       const std::int64_t base = wrapping_add(last, unfold(bits.get(width)));
-      for (std::size_t i = 0; i < size; ++i) {
-        values[i] = wrapping_add(base, unfold(bits.rice(parameter, kEscape)));
-      }
+      bits.rice_run(parameter, kEscape, some);
+      for (std::size_t i = 0; i < size; ++i) values[i] = wrapping_add(base, unfold(some[i]));
     }
     before = size > 1 ? values[size - 2] : last;
     last = values[size - 1];
