@@ -138,14 +138,15 @@ int serve(const AgentCommand& command, const config::AgentSettings& settings,
   base::SystemClock clock;
   auto recorder = make_recorder(settings, clock);
   if (!recorder) return refuse(recorder.error());
-  auto history = start_history(settings, clock);
+  auto history = start_history(settings, metrics.options.hostname, clock);
   if (!history) return refuse(history.error());
   collect::Collector collector(clock, settings.collect, canonical(settings.method),
                                source_factory(settings, clock));
   Reload reload(command.flags, geteuid() == 0, settings,
-                [&collector](const config::AgentSettings& next) {
+                [&collector, &history](const config::AgentSettings& next) {
                   base::configure_log(next.log_level, next.log_format);
                   collector.change(next.collect);
+                  change_history(history->get(), next.history);
                 });
   api::Routes routes(collector, GPUSCOPE_VERSION);
   auto server = http::Server::listen(

@@ -1,5 +1,6 @@
 #include "agent_parts.h"
 
+#include <memory>
 #include <string>
 
 #include "base/log.h"
@@ -19,14 +20,29 @@ base::Result<std::unique_ptr<device::replay::Recorder>> make_recorder(
 
 std::string history_path(const std::string& data_dir) { return data_dir + "/gpuscope.db"; }
 
+namespace {
+
+history::StoreOptions store_options(const config::HistorySettings& settings) {
+  history::StoreOptions options;
+  options.keep_ticks = settings.keep_ticks;
+  options.keep_rollups = settings.keep_rollups;
+  options.max_bytes = settings.max_bytes;
+  return options;
+}
+
+}  // namespace
+
+void change_history(history::History* history, const config::HistorySettings& settings) {
+  if (history != nullptr) history->change_limits(store_options(settings));
+}
+
 base::Result<std::unique_ptr<history::History>> start_history(const config::AgentSettings& settings,
+                                                              const std::string& host,
                                                               base::Clock& clock) {
   if (!settings.history.enabled || settings.data_dir.empty()) return nullptr;
-  history::HistoryOptions options;
+  history::HistoryOptions options{.store = store_options(settings.history)};
   options.store.path = history_path(settings.data_dir);
-  options.store.keep_ticks = settings.history.keep_ticks;
-  options.store.keep_rollups = settings.history.keep_rollups;
-  options.store.max_bytes = settings.history.max_bytes;
+  options.store.host = host;
   return history::History::start(clock, options);
 }
 
@@ -37,6 +53,9 @@ api::HistorySetup history_setup(const config::AgentSettings& settings,
   setup.wake = [&server] { server.wake(); };
   if (history != nullptr) {
     setup.open = [history] { return history->reader(); };
+    setup.is_simulated = [reader = std::shared_ptr(history->reader())](const std::string& gpu) {
+      return reader->is_simulated(gpu).value_or(false);
+    };
   } else if (!settings.history.enabled) {
     setup.why_none += settings.method == "replay"
                           ? ": it replays a recording; --history on keeps that"

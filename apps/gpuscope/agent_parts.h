@@ -24,9 +24,14 @@ base::Result<std::unique_ptr<device::replay::Recorder>> make_recorder(
 std::string history_path(const std::string& data_dir);
 
 // Null where nothing is to be remembered, or there is no place for it, which the log has. A file
-// that cannot be written is no error: history says so of itself, and tries again.
+// that cannot be written is no error: history says so of itself, and tries again. `host`: what this
+// machine is called in /metrics.
 base::Result<std::unique_ptr<history::History>> start_history(const config::AgentSettings& settings,
+                                                              const std::string& host,
                                                               base::Clock& clock);
+
+// Takes what changed of how long and how much is kept; null: nothing is.
+void change_history(history::History* history, const config::HistorySettings& settings);
 
 // How requests look back; `history` and `server` outlive what is made of it. Null: why not.
 api::HistorySetup history_setup(const config::AgentSettings& settings,

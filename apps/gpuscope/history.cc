@@ -2,7 +2,9 @@
 #include <fmt/format.h>
 
 #include <cstdio>
+#include <filesystem>
 #include <iostream>
+#include <system_error>
 
 #include "base/clock.h"
 #include "base/duration.h"
@@ -15,7 +17,7 @@ namespace {
 using base::Result;
 
 constexpr std::size_t kMaxGaps = 20;
-constexpr int kInterrupted = 130;  // as shells have it
+constexpr int kSignalled = 128;  // and the number of the signal, as shells have it
 
 std::string size_text(std::uint64_t bytes) {
   constexpr double kStep = 1024;
@@ -74,7 +76,7 @@ void print_info(const std::string& path, const history::HistoryInfo& info) {
   }
 }
 
-Result<void> show_info(const HistoryCommand& command) {
+Result<void> show_info(const HistoryCommand& command, Stop& stop) {
   const auto path = history_file(command);
   if (!path) return std::unexpected(path.error());
   const auto gap = base::parse_duration(command.gap);
@@ -84,7 +86,7 @@ Result<void> show_info(const HistoryCommand& command) {
                                   "1m",
                                   command.gap));
   }
-  const history::HistoryReader reader(*path, nullptr);
+  const history::HistoryReader reader(*path, nullptr, stop.question());
   const auto info = reader.info(*gap, kMaxGaps);
   if (!info) return std::unexpected(info.error());
   const auto gpus = reader.gpus();
@@ -101,34 +103,38 @@ Result<void> show_info(const HistoryCommand& command) {
   return {};
 }
 
-Result<void> run_vacuum(const HistoryCommand& command) {
+std::uint64_t size_of(const std::string& path) {
+  std::uint64_t bytes = 0;
+  for (const char* part : {"", "-wal"}) {
+    std::error_code error;
+    const auto size = std::filesystem::file_size(path + part, error);
+    if (!error) bytes += size;
+  }
+  return bytes;
+}
+
+Result<void> run_vacuum(const HistoryCommand& command, Stop& stop) {
   const auto path = history_file(command);
   if (!path) return std::unexpected(path.error());
-  const history::HistoryReader reader(*path, nullptr);
-  const auto before = reader.info(std::chrono::hours{24 * 365}, 1);
-  if (!before) return std::unexpected(before.error());
-  if (auto done = history::vacuum(*path); !done) return done;
-  const history::HistoryReader again(*path, nullptr);
-  const auto after = again.info(std::chrono::hours{24 * 365}, 1);
-  if (!after) return std::unexpected(after.error());
-  std::cout << fmt::format("{}: {} before, {} now\n", *path,
-                           size_text(before->bytes + before->log_bytes),
-                           size_text(after->bytes + after->log_bytes));
+  const auto before = size_of(*path);
+  if (auto done = history::vacuum(*path, stop.question()); !done) return done;
+  std::cout << fmt::format("{}: {} before, {} now\n", *path, size_text(before),
+                           size_text(size_of(*path)));
   return {};
 }
 
-Result<void> dispatch(const HistoryCommand& command, base::StopSignals& signals) {
+Result<void> dispatch(const HistoryCommand& command, Stop& stop) {
   switch (command.action) {
     case HistoryCommand::Action::kExport:
-      return export_history(command, signals);
+      return export_history(command, stop);
     case HistoryCommand::Action::kInfo:
-      return show_info(command);
+      return show_info(command, stop);
     case HistoryCommand::Action::kVacuum:
-      return run_vacuum(command);
+      return run_vacuum(command, stop);
     case HistoryCommand::Action::kImport:
-      return import_history(command, signals);
+      return import_history(command, stop);
     case HistoryCommand::Action::kRecord:
-      return record_history(command, signals);
+      return record_history(command, stop);
   }
   return {};
 }
@@ -137,11 +143,16 @@ Result<void> dispatch(const HistoryCommand& command, base::StopSignals& signals)
 
 int run(const HistoryCommand& command) {
   base::StopSignals signals;
-  const auto done = dispatch(command, signals);
+  Stop stop(signals);
+  const auto done = dispatch(command, stop);
+  if (!done && stop.asked()) {
+    std::cerr << fmt::format("gpuscope: stopped by signal {}\n", stop.signal());
+    return kSignalled + stop.signal();
+  }
   const bool written = std::fflush(stdout) == 0 && std::cout.flush();
   if (!done) {
     std::cerr << "gpuscope: " << done.error().message << '\n';
-    return done.error().message.starts_with(kStopped) ? kInterrupted : 1;
+    return 1;
   }
   if (written) return 0;
   std::cerr << "gpuscope: cannot write to standard output\n";

@@ -2,6 +2,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <iostream>
 #include <map>
@@ -69,13 +70,13 @@ Result<void> choose_range(const HistoryCommand& command, const base::Clock& cloc
     }
     plan.step = *step;
   }
-  const auto info = plan.reader.info(std::chrono::hours{24 * 365}, 1);
-  if (!info) return std::unexpected(info.error());
+  const auto span = plan.reader.span();
+  if (!span) return std::unexpected(span.error());
   const WallTime now = clock.wall_now();
-  WallTime first = info->first.value_or(now);
+  WallTime first = span->first.value_or(now);
   // Minutes are kept for longer than ticks.
-  if (plan.step >= kMinute) first = std::min(first, info->first_minute.value_or(first));
-  const auto end = time_of("to", command.to, now, info->last.value_or(first) + microseconds{1});
+  if (plan.step >= kMinute) first = std::min(first, span->first_minute.value_or(first));
+  const auto end = time_of("to", command.to, now, span->last.value_or(first) + microseconds{1});
   if (!end) return std::unexpected(end.error());
   const auto begin = time_of("from", command.from, now, std::min(first, *end));
   if (!begin) return std::unexpected(begin.error());
@@ -87,7 +88,7 @@ Result<void> choose_range(const HistoryCommand& command, const base::Clock& cloc
   // What is not there costs no time.
   plan.range.begin = aligned(std::max(*begin, first), plan.step);
   plan.range.end =
-      std::max(plan.range.begin, std::min(*end, info->last.value_or(first) + microseconds{1}));
+      std::max(plan.range.begin, std::min(*end, span->last.value_or(first) + microseconds{1}));
   return {};
 }
 
@@ -237,6 +238,64 @@ std::vector<SeriesKey> keys_of(const Plan& plan, const wire::ExportFamily& famil
   return keys;
 }
 
+// What the verdict on a GPU was, for times that rise.
+class Verdicts {
+ public:
+  explicit Verdicts(std::vector<SeriesSample> samples) : samples_(std::move(samples)) {}
+
+  model::Health at(WallTime time) {
+    while (next_ < samples_.size() && samples_[next_].time <= time) ++next_;
+    if (next_ == 0 || samples_[next_ - 1].time != time) return model::Health::kUnknown;
+    const model::Reading& reading = samples_[next_ - 1].reading;
+    const bool known = reading.present() && reading.value >= 0 &&
+                       reading.value <= static_cast<std::int64_t>(model::Health::kUnknown);
+    return known ? static_cast<model::Health>(reading.value) : model::Health::kUnknown;
+  }
+
+ private:
+  std::vector<SeriesSample> samples_;
+  std::size_t next_ = 0;
+};
+
+// One series, but for its label of health, which makes several.
+class ExportSeries {
+ public:
+  ExportSeries(const Plan& plan, const wire::ExportFamily& family, const wire::ExportGpu& gpu,
+               const SeriesKey& key, const std::vector<wire::Label>& labels)
+      : plan_(plan), family_(family), gpu_(gpu.uuid), key_(key) {
+    for (std::size_t i = 0; i < labels_.size(); ++i) {
+      labels_[i] = wire::export_labels(family, gpu, key, static_cast<model::Health>(i), labels);
+    }
+  }
+  Result<void> append(const model::TimeRange& range, std::string& out) const {
+    const auto samples =
+        read(plan_, gpu_, family_.metric ? std::optional(key_) : std::nullopt, range);
+    if (!samples) return std::unexpected(samples.error());
+    std::vector<SeriesSample> health;
+    if (!family_.of_page && !samples->empty()) {
+      auto found = read(plan_, gpu_, std::nullopt, range);
+      if (!found) return std::unexpected(std::move(found.error()));
+      health = std::move(*found);
+    }
+    Verdicts verdicts(std::move(health));
+    // A clock that stepped back may have left two of one time; the engine takes one.
+    WallTime last = WallTime::min();
+    for (const SeriesSample& sample : *samples) {
+      const auto& own = labels_[static_cast<std::size_t>(verdicts.at(sample.time))];
+      if (sample.time != last) wire::append_export_sample(out, family_, own, sample);
+      last = sample.time;
+    }
+    return {};
+  }
+
+ private:
+  const Plan& plan_;
+  const wire::ExportFamily& family_;
+  const std::string& gpu_;
+  const SeriesKey key_;
+  std::array<std::string, static_cast<std::size_t>(model::Health::kUnknown) + 1> labels_;
+};
+
 Result<void> export_family(const Plan& plan, const wire::ExportFamily& family,
                            const std::vector<wire::Label>& labels, OutputFile& file, Work& work) {
   std::string text;
@@ -244,19 +303,12 @@ Result<void> export_family(const Plan& plan, const wire::ExportFamily& family,
   const std::size_t header = text.size();
   bool any = false;
   for (const history::StoredGpu& gpu : plan.gpus) {
-    const wire::ExportGpu who{gpu.uuid, gpu.simulated, gpu.info};
+    const wire::ExportGpu who{gpu.uuid,  gpu.simulated, gpu.info,
+                              gpu.index, gpu.host,      gpu.mig_profiles};
     for (const SeriesKey& key : keys_of(plan, family, gpu.uuid)) {
-      const std::string own = wire::export_labels(family, who, key, labels);
+      const ExportSeries series(plan, family, who, key, labels);
       auto done = each_stretch(plan, [&](const model::TimeRange& range) -> Result<void> {
-        const auto samples =
-            read(plan, gpu.uuid, family.metric ? std::optional(key) : std::nullopt, range);
-        if (!samples) return std::unexpected(samples.error());
-        // A clock that stepped back may have left two of one time; the engine takes one.
-        WallTime last = WallTime::min();
-        for (const SeriesSample& sample : *samples) {
-          if (sample.time != last) wire::append_export_sample(text, family, own, sample);
-          last = sample.time;
-        }
+        if (auto appended = series.append(range, text); !appended) return appended;
         if (text.size() >= kFlush || (any && !text.empty())) {
           if (auto written = file.write(text); !written) return written;
           any = true;
@@ -286,7 +338,7 @@ Result<void> export_openmetrics(const Plan& plan, const HistoryCommand& command,
 
 }  // namespace
 
-Result<void> export_history(const HistoryCommand& command, base::StopSignals& signals) {
+Result<void> export_history(const HistoryCommand& command, Stop& stop) {
   const auto path = history_file(command);
   if (!path) return std::unexpected(path.error());
   const bool csv = command.format == "csv";
@@ -294,7 +346,7 @@ Result<void> export_history(const HistoryCommand& command, base::StopSignals& si
     return base::fail(ErrorKind::kInvalidArgument,
                       "cannot tell where to put the files: give --out DIR");
   }
-  const history::HistoryReader reader(*path, nullptr);
+  const history::HistoryReader reader(*path, nullptr, stop.question());
   const base::SystemClock clock;
   const auto plan = make_plan(command, reader, clock);
   if (!plan) return std::unexpected(plan.error());
@@ -303,12 +355,12 @@ Result<void> export_history(const HistoryCommand& command, base::StopSignals& si
   }
   std::uint64_t total = plan->stretches() * plan->gpus.size();
   if (csv) {
-    Work work(signals, clock, "exports", total);
+    Work work(stop, clock, "exports", total);
     return export_all_csv(*plan, command.out, work);
   }
   const auto families = wire::export_families(command.all);
   total *= families.size();
-  Work work(signals, clock, "exports", total);
+  Work work(stop, clock, "exports", total);
   return export_openmetrics(*plan, command, work, families);
 }
 

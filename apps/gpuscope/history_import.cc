@@ -49,9 +49,10 @@ Result<bool> has_table(Connection& connection, std::string_view name) {
   return select->step();
 }
 
-Result<Source> open_source(const std::string& path) {
+Result<Source> open_source(const std::string& path, Stop& stop) {
   auto connection = Connection::open(path, Connection::Mode::kRead);
   if (!connection) return std::unexpected(std::move(connection.error()));
+  connection->stop_when(stop.question());
   const auto info = has_table(*connection, "gpu_info");
   if (!info) return std::unexpected(info.error());
   if (!*info) {
@@ -160,9 +161,16 @@ void fill(const Statement& row, const Columns& columns, const model::DeviceSampl
   }
 }
 
+struct Target {
+  std::string path;
+  history::Store& store;
+  std::chrono::milliseconds ahead;  // of UTC, the clock of times without a zone
+  Stop& stop;
+};
+
 // The ticks that the history has of a GPU already.
-Result<std::set<WallTime>> known_ticks(const std::string& path, const std::string& gpu) {
-  const history::HistoryReader reader(path, nullptr);
+Result<std::set<WallTime>> known_ticks(const Target& target, const std::string& gpu) {
+  const history::HistoryReader reader(target.path, nullptr, target.stop.question());
   const auto samples = reader.health_samples(gpu, {WallTime{}, WallTime::max()});
   if (!samples && samples.error().kind == ErrorKind::kNotFound) return std::set<WallTime>{};
   if (!samples) return std::unexpected(samples.error());
@@ -170,12 +178,6 @@ Result<std::set<WallTime>> known_ticks(const std::string& path, const std::strin
   for (const model::SeriesSample& sample : *samples) times.insert(times.end(), sample.time);
   return times;
 }
-
-struct Target {
-  std::string path;
-  history::Store& store;
-  std::chrono::milliseconds ahead;  // of UTC, the clock of times without a zone
-};
 
 // What is known here of the GPU stays: it is newer than what is imported.
 Result<std::shared_ptr<const model::Inventory>> inventory_of(const Target& target,
@@ -208,7 +210,7 @@ Result<void> import_table(Connection& connection, const std::string& table, cons
   auto inventory = inventory_of(target, std::move(*info));
   if (!inventory) return std::unexpected(std::move(inventory.error()));
   snapshot.inventory = std::move(*inventory);
-  const auto known = known_ticks(target.path, table);
+  const auto known = known_ticks(target, table);
   if (!known) return std::unexpected(known.error());
   const auto columns = columns_of(connection, table);
   if (!columns) return std::unexpected(columns.error());
@@ -255,15 +257,16 @@ Result<std::chrono::milliseconds> ahead_of(const std::string& text) {
 
 }  // namespace
 
-Result<void> import_history(const HistoryCommand& command, base::StopSignals& signals) {
+Result<void> import_history(const HistoryCommand& command, Stop& stop) {
   const auto path = history_file(command);
   if (!path) return std::unexpected(path.error());
   const auto ahead = ahead_of(command.ahead_of_utc);
   if (!ahead) return std::unexpected(ahead.error());
-  auto source = open_source(command.file);
+  auto source = open_source(command.file, stop);
   if (!source) return std::unexpected(std::move(source.error()));
   history::StoreOptions options;
   options.path = *path;
+  options.knows_indexes = false;
   options.commit_after = kCommitAfter;
   // What is imported is older than what is kept by default: letting go is the agent's.
   options.keep_ticks = options.keep_rollups = kForever;
@@ -278,8 +281,8 @@ Result<void> import_history(const HistoryCommand& command, base::StopSignals& si
   const base::SystemClock clock;
   Outcome outcome;
   {
-    Work work(signals, clock, "imports", source->rows / kRowsPerStep);
-    const Target target{*path, **store, *ahead};
+    Work work(stop, clock, "imports", source->rows / kRowsPerStep);
+    const Target target{*path, **store, *ahead, stop};
     for (const std::string& table : source->tables) {
       if (auto done = import_table(source->connection, table, target, work, outcome); !done) {
         // What has been read is kept, and found again the next time.

@@ -1,12 +1,16 @@
 // `gpuscope history record`: remembers what an agent elsewhere reads, earlier ones included.
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <atomic>
 #include <iostream>
 #include <memory>
+#include <thread>
 
 #include "base/duration.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/mutex.h"
 #include "base/web_url.h"
 #include "history/history.h"
 #include "history_tool.h"
@@ -18,6 +22,7 @@ namespace {
 
 using base::ErrorKind;
 using base::LogLevel;
+using base::MutexLock;
 using base::Result;
 using std::chrono::milliseconds;
 
@@ -106,32 +111,112 @@ Result<std::string> base_of(std::string text) {
   return text;
 }
 
-// Reads tick after tick until a signal comes; what fails is told once, and tried again.
-void keep_reading(Remote& remote, history::History& history, milliseconds interval,
-                  base::Clock& clock, base::StopSignals& signals) {
-  std::string told;
-  base::SteadyTime next = clock.steady_now() + interval;
-  for (;;) {
-    const auto left = std::chrono::ceil<milliseconds>(next - clock.steady_now());
-    const auto signal = signals.wait(std::max(left, milliseconds{0}));
-    if (signal && *signal != SIGHUP) return;
-    if (signal) continue;
-    next = std::max(next + interval, clock.steady_now());
-    const auto snapshot = remote.read();
-    if (snapshot) {
-      history.take(*snapshot);
-      if (!told.empty()) base::log(LogLevel::kInfo, "reads again");
-      told.clear();
-    } else if (snapshot.error().message != told) {
-      told = snapshot.error().message;
-      base::log(LogLevel::kWarning, told + "; tried again");
+// The machine in http://HOST:PORT/….
+std::string host_of(std::string_view address) {
+  std::string_view host = address.substr(address.find("://") + 3);
+  host = host.substr(0, host.find('/'));
+  if (host.starts_with('[')) return std::string(host.substr(0, host.find(']') + 1));
+  return std::string(host.substr(0, host.find(':')));
+}
+
+// What is recorded from where, on a thread of its own: an answer may take its time, a signal not.
+class Recording {
+ public:
+  Recording(base::Clock& clock, http::WebClient& client, Remote& remote, milliseconds interval,
+            history::HistoryOptions options)
+      : clock_(clock),
+        client_(client),
+        remote_(remote),
+        interval_(interval),
+        options_(std::move(options)) {}
+
+  // Until a signal comes, or nothing could be begun.
+  Result<void> run(Stop& stop, const std::string& address) {
+    base::Result<void> outcome;
+    std::thread reader([&] {
+      outcome = read(address);
+      done_ = true;
+    });
+    while (!done_ && !stop.wait(kLook)) {
+    }
+    {
+      MutexLock lock(mutex_);
+      stopping_ = true;
+      wake_.notify_all();
+    }
+    client_.cancel();
+    reader.join();
+    if (!history_) return outcome;
+    history_->stop();
+    const history::HistoryStatus status = history_->status();
+    std::cout << fmt::format("{} ticks recorded\n", status.ticks);
+    if (status.failing) return std::unexpected(status.error);
+    return {};
+  }
+
+ private:
+  static constexpr milliseconds kLook{100};
+
+  Result<void> read(const std::string& address) {
+    // What is wrong with the address shows before a file is made.
+    const auto first = remote_.read();
+    if (!first) return std::unexpected(first.error());
+    const std::string& path = options_.store.path;
+    if (const auto end = path.rfind('/'); end != std::string::npos && end > 0) {
+      if (auto made = base::make_directories(path.substr(0, end)); !made) return made;
+    }
+    auto history = history::History::start(clock_, options_);
+    if (!history) return std::unexpected(std::move(history.error()));
+    history_ = std::move(*history);
+    history_->take(*first);
+    std::cout << fmt::format("records {} GPUs of {} to {} every {} ms\n", (*first)->devices.size(),
+                             address, path, interval_.count())
+              << std::flush;
+    keep_reading();
+    return {};
+  }
+  // Reads tick after tick; what fails is told once, and tried again.
+  void keep_reading() {
+    std::string told;
+    for (base::SteadyTime next = clock_.steady_now() + interval_; wait_until(next);
+         next = std::max(next + interval_, clock_.steady_now())) {
+      const auto snapshot = remote_.read();
+      if (snapshot) {
+        history_->take(*snapshot);
+        if (!told.empty()) base::log(LogLevel::kInfo, "reads again");
+        told.clear();
+      } else if (snapshot.error().message != told && !is_stopping()) {
+        told = snapshot.error().message;
+        base::log(LogLevel::kWarning, told + "; tried again");
+      }
     }
   }
-}
+  // False: it is time to stop.
+  bool wait_until(base::SteadyTime time) {
+    MutexLock lock(mutex_);
+    while (!stopping_ && clock_.steady_now() < time) clock_.wait_until(wake_, lock, time);
+    return !stopping_;
+  }
+  bool is_stopping() {
+    MutexLock lock(mutex_);
+    return stopping_;
+  }
+
+  base::Clock& clock_;
+  http::WebClient& client_;
+  Remote& remote_;
+  const milliseconds interval_;
+  const history::HistoryOptions options_;
+  std::unique_ptr<history::History> history_;
+  std::atomic<bool> done_ = false;
+  base::Mutex mutex_;
+  base::CondVar wake_;
+  bool stopping_ GUARDED_BY(mutex_) = false;
+};
 
 }  // namespace
 
-Result<void> record_history(const HistoryCommand& command, base::StopSignals& signals) {
+Result<void> record_history(const HistoryCommand& command, Stop& stop) {
   const auto path = history_file(command);
   if (!path) return std::unexpected(path.error());
   const auto interval = interval_of(command.interval);
@@ -143,26 +228,11 @@ Result<void> record_history(const HistoryCommand& command, base::StopSignals& si
   base::SystemClock clock;
   const std::string query = command.method.empty() ? "" : "?method=" + command.method;
   Remote remote(**client, clock, *address, query);
-  // What is wrong with the address shows before a file is made.
-  const auto first = remote.read();
-  if (!first) return std::unexpected(first.error());
-  if (const auto end = path->rfind('/'); end != std::string::npos && end > 0) {
-    if (auto made = base::make_directories(path->substr(0, end)); !made) return made;
-  }
   history::HistoryOptions options;
   options.store.path = *path;
-  auto history = history::History::start(clock, options);
-  if (!history) return std::unexpected(std::move(history.error()));
-  (*history)->take(*first);
-  std::cout << fmt::format("records {} GPUs of {} to {} every {} ms\n", (*first)->devices.size(),
-                           *address, *path, interval->count())
-            << std::flush;
-  keep_reading(remote, **history, *interval, clock, signals);
-  (*history)->stop();
-  const history::HistoryStatus status = (*history)->status();
-  std::cout << fmt::format("{} ticks recorded\n", status.ticks);
-  if (status.failing) return std::unexpected(status.error);
-  return {};
+  options.store.host = host_of(*address);
+  Recording recording(clock, **client, remote, *interval, std::move(options));
+  return recording.run(stop, *address);
 }
 
 }  // namespace gpuscope::app

@@ -29,9 +29,17 @@ base::Result<std::string> history_file(const HistoryCommand& command) {
   return history_path(*fallback);
 }
 
-Work::Work(base::StopSignals& signals, const base::Clock& clock, std::string what,
-           std::uint64_t total)
-    : signals_(signals),
+bool Stop::asked() { return wait(std::chrono::milliseconds{0}); }
+
+bool Stop::wait(std::chrono::milliseconds timeout) {
+  if (signal_ != 0) return true;
+  const auto signal = signals_.wait(timeout);
+  if (signal && *signal != SIGHUP) signal_ = *signal;
+  return signal_ != 0;
+}
+
+Work::Work(Stop& stop, const base::Clock& clock, std::string what, std::uint64_t total)
+    : stop_(stop),
       clock_(clock),
       what_(std::move(what)),
       total_(total),
@@ -44,11 +52,7 @@ Work::~Work() {
 
 base::Result<void> Work::step() {
   ++done_;
-  if (const auto signal = signals_.wait(std::chrono::milliseconds{0});
-      signal && *signal != SIGHUP) {
-    return base::fail(base::ErrorKind::kUnavailable,
-                      fmt::format("{} by signal {}", kStopped, *signal));
-  }
+  if (stop_.asked()) return base::fail(base::ErrorKind::kUnavailable, "cannot go on: stopped");
   if (!terminal_ || clock_.steady_now() < next_) return {};
   shown_ = true;
   next_ = clock_.steady_now() + kShowEvery;

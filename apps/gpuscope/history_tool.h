@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstdint>
 #include <cstdio>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -18,23 +19,41 @@ namespace gpuscope::app {
 // The file that is meant: --db, or gpuscope.db in --data-dir, GPUSCOPE_DATA_DIR or the default.
 base::Result<std::string> history_file(const HistoryCommand& command);
 
-// How the error begins that a signal makes.
-inline constexpr std::string_view kStopped = "cannot go on: stopped";
+// Whether somebody wants what runs to end. Main thread only.
+class Stop {
+ public:
+  explicit Stop(base::StopSignals& signals) : signals_(signals) {}
 
-// Tells on a terminal how far long work has come, and whether somebody wants it to end.
+  // A signal to end has come, now or before.
+  bool asked();
+  // The same as a question for those that take one; this object outlives it.
+  std::function<bool()> question() {
+    return [this] { return asked(); };
+  }
+  // Waits for such a signal, at most so long.
+  bool wait(std::chrono::milliseconds timeout);
+  // Its number; 0: none has come.
+  int signal() const { return signal_; }
+
+ private:
+  base::StopSignals& signals_;
+  int signal_ = 0;
+};
+
+// Tells on a terminal how far long work has come, and ends it when somebody wants that.
 class Work {
  public:
   // `what` as in "exports"; `total` steps are to be done.
-  Work(base::StopSignals& signals, const base::Clock& clock, std::string what, std::uint64_t total);
+  Work(Stop& stop, const base::Clock& clock, std::string what, std::uint64_t total);
   ~Work();  // leaves a clean line
   Work(const Work&) = delete;
   Work& operator=(const Work&) = delete;
 
-  // One step is done. kUnavailable, beginning with kStopped, once a signal has come.
+  // One step is done. kUnavailable once a signal has come.
   base::Result<void> step();
 
  private:
-  base::StopSignals& signals_;
+  Stop& stop_;
   const base::Clock& clock_;
   const std::string what_;
   const std::uint64_t total_;
@@ -69,8 +88,8 @@ class OutputFile {
 };
 
 // Each of these is one command to its end.
-base::Result<void> export_history(const HistoryCommand& command, base::StopSignals& signals);
-base::Result<void> import_history(const HistoryCommand& command, base::StopSignals& signals);
-base::Result<void> record_history(const HistoryCommand& command, base::StopSignals& signals);
+base::Result<void> export_history(const HistoryCommand& command, Stop& stop);
+base::Result<void> import_history(const HistoryCommand& command, Stop& stop);
+base::Result<void> record_history(const HistoryCommand& command, Stop& stop);
 
 }  // namespace gpuscope::app

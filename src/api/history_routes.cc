@@ -133,13 +133,30 @@ Result<std::vector<wire::RangeSeries>> read_all(const model::SeriesReader& reade
     }
     auto buckets = reader.buckets(key, request.range, request.points);
     if (!buckets) return std::unexpected(std::move(buckets.error()));
-    series.push_back({key, std::move(*buckets)});
+    series.push_back({.key = key, .buckets = std::move(*buckets)});
   }
   return series;
 }
 
+// Which GPUs are not real, each asked for once.
+class Simulated {
+ public:
+  explicit Simulated(const std::function<bool(const std::string&)>& ask) : ask_(ask) {}
+
+  bool operator()(const std::string& gpu) {
+    if (!ask_) return false;
+    const auto [at, fresh] = known_.try_emplace(gpu, false);
+    if (fresh) at->second = ask_(gpu);
+    return at->second;
+  }
+
+ private:
+  const std::function<bool(const std::string&)>& ask_;
+  std::map<std::string, bool> known_;
+};
+
 http::Response range_answer(const model::SeriesReader& reader, const RangeRequest& request,
-                            const base::Clock& clock) {
+                            const base::Clock& clock, Simulated simulated) {
   const base::SteadyTime deadline = clock.steady_now() + HistoryRoutes::kQueryLimit;
   Result<std::vector<wire::RangeSeries>> series = base::fail(ErrorKind::kNotFound, "");
   if (const auto keys = obvious_keys(request); !keys.empty()) {
@@ -157,6 +174,7 @@ http::Response range_answer(const model::SeriesReader& reader, const RangeReques
     series = read_all(reader, request, *keys, clock, deadline);
   }
   if (!series) return failure(series.error());
+  for (wire::RangeSeries& each : *series) each.simulated = simulated(each.key.gpu);
   std::string body;
   const wire::RangeAnswer answer{request.range, request.points, std::move(*series)};
   if (request.csv) {
@@ -187,7 +205,8 @@ void add_names(const SeriesSelector& selector, const SeriesKey& key,
 }
 
 http::Response series_answer(const model::SeriesReader& reader,
-                             const std::vector<SeriesSelector>& selectors, std::size_t limit) {
+                             const std::vector<SeriesSelector>& selectors, std::size_t limit,
+                             Simulated simulated) {
   const auto keys = reader.select({});
   if (!keys) {
     std::string body;
@@ -199,6 +218,7 @@ http::Response series_answer(const model::SeriesReader& reader,
   for (const SeriesKey& key : *keys) {
     std::vector<wire::Label> labels = wire::instance_labels(key);
     labels.insert(labels.begin(), wire::Label{"gpu_uuid", key.gpu});
+    if (simulated(key.gpu)) labels.emplace_back("simulated", "true");
     const auto label_of = [&](std::string_view name) -> std::string_view {
       const auto at = std::ranges::find(labels, name, &wire::Label::first);
       return at == labels.end() ? std::string_view() : std::string_view(at->second);
@@ -280,7 +300,8 @@ std::optional<http::Response> HistoryRoutes::range(const http::Request& request)
   return answers_.answer(key_of(request, parsed->csv), request, [&] {
     return [this, gzip, asked = std::move(*parsed)](std::size_t number) {
       Worker& own = worker(number);
-      http::Response response = range_answer(*own.reader, asked, *clock_);
+      http::Response response =
+          range_answer(*own.reader, asked, *clock_, Simulated(setup_.is_simulated));
       response.headers.emplace_back("Vary", "Accept");
       if (gzip) compress(own.gzip, response);
       return response;
@@ -316,7 +337,8 @@ std::optional<http::Response> HistoryRoutes::series(const http::Request& request
   return answers_.answer(key_of(request, false), request, [&] {
     return [this, gzip, limit, asked = std::move(selectors)](std::size_t number) {
       Worker& own = worker(number);
-      http::Response response = series_answer(*own.reader, asked, limit);
+      http::Response response =
+          series_answer(*own.reader, asked, limit, Simulated(setup_.is_simulated));
       if (gzip) compress(own.gzip, response);
       return response;
     };

@@ -21,6 +21,8 @@ struct HistorySetup {
   // A reader of its own for each thread that answers. Empty: there is no history, and `why_none`
   // says why.
   std::function<std::unique_ptr<model::SeriesReader>()> open{};
+  // Whether the GPU of that UUID is not real. On any thread; empty: all are real.
+  std::function<bool(const std::string& gpu)> is_simulated{};
   std::string why_none = "cannot look back: this agent keeps no history";
   std::chrono::microseconds interval{1'000'000};  // of the ticks: no part of a range is shorter
   std::function<void()> wake{};                   // see SlowAnswers

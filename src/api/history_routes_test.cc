@@ -77,6 +77,7 @@ class HistoryRoutesTest : public testing::Test {
   HistoryRoutesTest() {
     HistorySetup setup;
     setup.open = [this] { return std::make_unique<FixedReader>(selects_); };
+    setup.is_simulated = [](const std::string& gpu) { return gpu == "GPU-aa"; };
     routes_.start(clock_, std::move(setup));
   }
 
@@ -120,7 +121,7 @@ TEST_F(HistoryRoutesTest, GivesPartsOfARange) {
       *response.body,
       R"({"start":"2026-11-22T09:24:32.000000+00:00","end":"2026-11-22T09:24:42.000000+00:00",)"
       R"("points":4,"step_seconds":2.5,"series":[{"metric":"power_watts","unit":"watts",)"
-      R"("kind":"gauge","gpu":"GPU-aa","min":[1,null,1,null],)"
+      R"("kind":"gauge","gpu":"GPU-aa","simulated":true,"min":[1,null,1,null],)"
       R"("mean":[1.80025,null,1.80025,null],"max":[3,null,3,null]}]})");
   EXPECT_EQ(selects_, 0) << "whole UUIDs need no look at all that there is";
 }
@@ -253,7 +254,8 @@ TEST_F(HistoryRoutesTest, ListsSeries) {
   const Json both = series({{"match[]", "power_watts"}, {"match[]", "{gpu_uuid=\"GPU-aa\"}"}});
   EXPECT_EQ(both["status"], "success");
   EXPECT_EQ(both["data"].size(), 4U) << "what two selectors find stands there once";
-  EXPECT_EQ(both["data"][0].dump(), R"({"__name__":"power_watts","gpu_uuid":"GPU-aa"})");
+  EXPECT_EQ(both["data"][0].dump(),
+            R"({"__name__":"power_watts","gpu_uuid":"GPU-aa","simulated":"true"})");
   const Json mig = series({{"match[]", "mig_memory_used_bytes"}})["data"][0];
   EXPECT_EQ(mig["GPU_I_ID"], "3");
   EXPECT_EQ(mig["compute_instance"], "2");

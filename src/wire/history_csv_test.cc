@@ -1,5 +1,6 @@
 #include "wire/history_csv.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -62,21 +63,44 @@ const ExportFamily& family(const std::vector<ExportFamily>& families, std::strin
 TEST(HistoryOpenMetrics, HasTheNamesUnitsAndLabelsOfThePages) {
   const auto families = export_families(true);
   EXPECT_EQ(export_families(false).size(), 12U);
-  ExportGpu gpu{.uuid = "GPU-a", .simulated = true, .info = {}};
+  ExportGpu gpu{.uuid = "GPU-a", .simulated = true};
+  gpu.info.fact(model::Fact::kUuid) = model::Text::of("GPU-a");
   gpu.info.fact(model::Fact::kName) = model::Text::of("X \"1\"");
   const auto line = [&](std::string_view name, const model::SeriesKey& key, std::int64_t value) {
     std::string out;
     const ExportFamily& of = family(families, name);
-    append_export_sample(out, of, export_labels(of, gpu, key, {{"job", "g"}}),
+    append_export_sample(out, of,
+                         export_labels(of, gpu, key, model::Health::kWarning, {{"job", "g"}}),
                          {kTime, Reading::of(value)});
     return out;
   };
-  EXPECT_EQ(line("gpu_memory_used_mib", {"GPU-a", Metric::kMemoryUsed, 0}, 3'145'728),
-            "gpu_memory_used_mib{gpu_uuid=\"GPU-a\",gpu_name=\"X \\\"1\\\"\",simulated=\"true\","
-            "job=\"g\"} 3 1795339482.25\n");
+  EXPECT_EQ(
+      line("gpu_memory_used_mib", {"GPU-a", Metric::kMemoryUsed, 0}, 3'145'728),
+      "gpu_memory_used_mib{gpu_uuid=\"GPU-a\",gpu_name=\"X \\\"1\\\"\",gpu_health=\"warning\","
+      "simulated=\"true\",job=\"g\"} 3 1795339482.25\n");
   EXPECT_EQ(line("DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION", {"GPU-a", Metric::kEnergy, 0}, 1500),
             "DCGM_FI_DEV_TOTAL_ENERGY_CONSUMPTION{UUID=\"GPU-a\",modelName=\"X \\\"1\\\"\","
             "simulated=\"true\",job=\"g\"} 1500 1795339482.25\n");
+  gpu.index = 3;
+  gpu.host = "node-7";
+  gpu.simulated = false;
+  gpu.mig_profiles[(5 << 16) + 1] = "1g.10gb";
+  gpu.info.fact(model::Fact::kDriverVersion) = model::Text::of("535.1");
+  EXPECT_EQ(line("gpu_power_watts", {"GPU-a", Metric::kPower, 0}, 1500),
+            "gpu_power_watts{gpu_uuid=\"GPU-a\",gpu_index=\"3\",gpu_name=\"X \\\"1\\\"\","
+            "gpu_health=\"warning\",job=\"g\"} 1.5 1795339482.25\n");
+  EXPECT_EQ(
+      line("DCGM_FI_DEV_GPU_TEMP", {"GPU-a", Metric::kTemperature, 0}, 460),
+      "DCGM_FI_DEV_GPU_TEMP{gpu=\"3\",UUID=\"GPU-a\",pci_bus_id=\"\",device=\"nvidia3\","
+      "modelName=\"X \\\"1\\\"\",Hostname=\"node-7\",DCGM_FI_DRIVER_VERSION=\"535.1\",job=\"g\""
+      "} 46 1795339482.25\n");
+  const auto mig = std::ranges::find_if(families, [](const ExportFamily& each) {
+    return each.metric && model::info(*each.metric).entity == model::Entity::kMigInstance;
+  });
+  ASSERT_NE(mig, families.end());
+  EXPECT_THAT(line(mig->name, {"GPU-a", *mig->metric, (5 << 16) + 1}, 7),
+              testing::HasSubstr(",GPU_I_PROFILE=\"1g.10gb\",GPU_I_ID=\"5\","
+                                 "compute_instance=\"1\",Hostname=\"node-7\",job=\"g\"}"));
   std::string out;
   append_export_sample(out, families.front(), "{} ", {kTime, Reading::none(Absence::kGone)});
   EXPECT_EQ(out, "");

@@ -3,6 +3,7 @@
 #include "base/decimal.h"
 #include "wire/label_value.h"
 #include "wire/metrics_header.h"
+#include "wire/metrics_labels.h"
 
 namespace gpuscope::wire {
 namespace {
@@ -52,19 +53,48 @@ std::vector<ExportFamily> export_families(bool all) {
   return families;
 }
 
-std::string export_labels(const ExportFamily& family, const ExportGpu& gpu,
-                          const model::SeriesKey& key, const std::vector<Label>& more) {
-  std::string out = "{";
-  if (family.of_page) {
-    const bool link = model::info(key.metric).entity == model::Entity::kLink;
-    add(out, link ? "gpu_uuid" : "UUID", gpu.uuid);
-    add(out, "pci_bus_id", gpu.info.fact(model::Fact::kPciBusId).value);
-    add(out, link ? "model_name" : "modelName", gpu.info.name());
-  } else {
-    add(out, "gpu_uuid", gpu.uuid);
-    add(out, "gpu_name", gpu.info.name());
+namespace {
+
+// Which GPU, as /metrics says it.
+void add_identity(std::string& out, const ExportGpu& gpu, bool of_link) {
+  if (gpu.index) {
+    MetricsLabels::append_identity(out, *gpu.index, gpu.info, of_link);
+    return;
+  }
+  add(out, of_link ? "gpu_uuid" : "UUID", gpu.uuid);
+  add(out, "pci_bus_id", gpu.info.fact(model::Fact::kPciBusId).value);
+  add(out, of_link ? "model_name" : "modelName", gpu.info.name());
+}
+
+void add_page_labels(std::string& out, const ExportFamily& family, const ExportGpu& gpu,
+                     const model::SeriesKey& key) {
+  const model::Entity entity = model::info(key.metric).entity;
+  add_identity(out, gpu, entity == model::Entity::kLink);
+  if (entity == model::Entity::kMigInstance) {
+    const auto profile = gpu.mig_profiles.find(key.instance);
+    if (profile != gpu.mig_profiles.end()) add(out, "GPU_I_PROFILE", profile->second);
   }
   for (const auto& [name, value] : instance_labels(key)) add(out, name, value);
+  add(out, "Hostname", gpu.host);
+  if (!family.name.starts_with("gpuscope_")) {
+    add(out, "DCGM_FI_DRIVER_VERSION", gpu.info.fact(model::kDefaultLabelField).value);
+  }
+}
+
+}  // namespace
+
+std::string export_labels(const ExportFamily& family, const ExportGpu& gpu,
+                          const model::SeriesKey& key, model::Health health,
+                          const std::vector<Label>& more) {
+  std::string out = "{";
+  if (family.of_page) {
+    add_page_labels(out, family, gpu, key);
+  } else {
+    add(out, "gpu_uuid", gpu.uuid);
+    if (gpu.index) add(out, "gpu_index", std::to_string(*gpu.index));
+    add(out, "gpu_name", gpu.info.name());
+    add(out, "gpu_health", model::health_label(health));
+  }
   if (gpu.simulated) add(out, "simulated", "true");
   for (const auto& [name, value] : more) add(out, name, value);
   return out + "} ";

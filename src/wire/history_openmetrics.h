@@ -3,11 +3,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "model/health.h"
 #include "model/naming.h"
 #include "model/series.h"
 #include "model/snapshot.h"
@@ -32,14 +34,19 @@ std::vector<ExportFamily> export_families(bool all);
 
 // The GPU that series are of.
 struct ExportGpu {
-  std::string uuid;
+  std::string uuid{};
   bool simulated = false;
-  model::GpuInfo info;
+  model::GpuInfo info{};
+  std::optional<std::size_t> index{};                   // none: files of the first version
+  std::string host{};                                   // empty: not known
+  std::map<std::uint32_t, std::string> mig_profiles{};  // by SeriesKey::instance
 };
 
-// `{…} ` of one series: the labels that do not change from tick to tick, `more` behind them.
+// `{…} ` of one series as the page has it, `more` behind it: what is not known is left out.
+// `health` is a label of /gpu/metric alone.
 std::string export_labels(const ExportFamily& family, const ExportGpu& gpu,
-                          const model::SeriesKey& key, const std::vector<Label>& more);
+                          const model::SeriesKey& key, model::Health health,
+                          const std::vector<Label>& more);
 void append_export_header(std::string& out, const ExportFamily& family);
 // One line; nothing where there is no value.
 void append_export_sample(std::string& out, const ExportFamily& family, std::string_view labels,

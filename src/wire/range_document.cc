@@ -77,6 +77,7 @@ void append_range_json(std::string& out, const RangeAnswer& answer) {
     json.key("unit").string(model::unit_name(info.unit));
     json.key("kind").string(model::kind_name(info.kind));
     json.key("gpu").string(series.key.gpu);
+    json.key("simulated").boolean(series.simulated);
     for (const auto& [name, value] : instance_labels(series.key)) json.key(name).string(value);
     write_numbers(json, "min", series, info.decimals, [](const SeriesBucket& b) { return b.min; });
     if (info.kind == model::Kind::kGauge) {

@@ -20,6 +20,7 @@ std::vector<Label> instance_labels(const model::SeriesKey& key);
 struct RangeSeries {
   model::SeriesKey key;
   std::vector<model::SeriesBucket> buckets;
+  bool simulated = false;
 };
 
 // Every series has as many buckets: the range's equal parts.
