@@ -99,6 +99,9 @@ std::string check_remote_write_url(const Setting&, std::string_view value) {
   return base::check_web_url(value);
 }
 
+std::string check_remote_write_from(const Setting& row, std::string_view value) {
+  return value == "now" || value == "start" ? "" : is_not(row, value);
+}
 std::string check_remote_write_interval(const Setting& row, std::string_view value) {
   return parse_interval(value) ? "" : is_not(row, value);
 }
@@ -138,6 +141,7 @@ base::Result<prom::RemoteWriteOptions> remote_write_from(const Values& values) {
   options.labels = parse_labels(text_of(values, "remote-write-labels")).value_or(options.labels);
   options.interval =
       parse_interval(text_of(values, "remote-write-interval")).value_or(options.interval);
+  options.from_start = text_of(values, "remote-write-from") == "start";
   return options;
 }
 

@@ -12,6 +12,7 @@ namespace gpuscope::config {
 
 std::string check_remote_write_url(const Setting& row, std::string_view value);
 std::string check_remote_write_interval(const Setting& row, std::string_view value);
+std::string check_remote_write_from(const Setting& row, std::string_view value);
 std::string check_remote_write_labels(const Setting& row, std::string_view value);
 std::string check_remote_write_headers(const Setting& row, std::string_view value);
 // Not empty; does not repeat what it was given.

@@ -27,6 +27,7 @@ TEST(RemoteWriteSettings, AreOffByDefault) {
 TEST(RemoteWriteSettings, BecomeOptions) {
   const auto settings = load({{"remote-write-url", "https://h/api/v1/write"},
                               {"remote-write-interval", "15s"},
+                              {"remote-write-from", "start"},
                               {"remote-write-labels", "rack = 7, cluster=a b ,job="},
                               {"remote-write-user", "me"},
                               {"remote-write-password-file", "/p"},
@@ -36,6 +37,7 @@ TEST(RemoteWriteSettings, BecomeOptions) {
   const prom::RemoteWriteOptions& options = settings->remote_write;
   EXPECT_EQ(options.url, "https://h/api/v1/write");
   EXPECT_EQ(options.interval, std::chrono::seconds{15});
+  EXPECT_TRUE(options.from_start);
   EXPECT_EQ(options.labels, (std::vector<std::pair<std::string, std::string>>{
                                 {"cluster", "a b"}, {"job", ""}, {"rack", "7"}}));
   EXPECT_EQ(options.user, "me");
@@ -51,6 +53,7 @@ TEST(RemoteWriteSettings, AreCheckedOneByOne) {
       {"remote-write-url", "http://me:pass@h/"},
       {"remote-write-interval", "50ms"},
       {"remote-write-interval", "2h"},
+      {"remote-write-from", "yesterday"},
       {"remote-write-labels", "a"},
       {"remote-write-labels", "a=1,,b=2"},
       {"remote-write-labels", "1a=1"},

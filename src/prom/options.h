@@ -29,6 +29,7 @@ struct RemoteWriteOptions {
   // Put on every series that has no label of the name; by name, each once.
   std::vector<std::pair<std::string, std::string>> labels{};
   std::chrono::milliseconds interval{0};  // between the ticks that are sent; 0: all are
+  bool from_start = false;                // what is kept already is sent as well
   std::string position_file{};            // what was sent: never empty
 };
 

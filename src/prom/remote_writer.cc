@@ -247,7 +247,10 @@ Result<void> RemoteWriter::Impl::begin() {
       position_.sending.reset();
     }
   } else {
-    position_ = {.sent = *end, .newest = std::nullopt, .sending = std::nullopt};
+    const bool all = options_.from_start && saved;  // what was damaged may have been at the end
+    position_ = {.sent = all ? model::TickPosition{} : *end,
+                 .newest = std::nullopt,
+                 .sending = std::nullopt};
     if (auto done = save(true); !done) return done;
   }
   if (position_.newest) {
@@ -368,18 +371,20 @@ Result<bool> RemoteWriter::Impl::send_request() {
       status_.sent_samples += request_.samples();
       status_.sent_bytes += bytes.size();
       ++status_.requests;
-    } else if (outcome == Outcome::kLater) {
-      ++status_.failed_requests;
-    } else {
+    } else if (outcome == Outcome::kNever) {
       status_.refused_samples += request_.samples();
+    } else {
+      ++status_.failed_requests;
     }
   }
   if (!answer) return std::unexpected(answer.error());
   if (outcome == Outcome::kNever) tell_refused(answer->status, answer->body);
-  if (outcome != Outcome::kLater) return true;
+  if (outcome == Outcome::kTaken || outcome == Outcome::kNever) return true;
+  // Nobody is asked again and again for what he has refused.
+  if (outcome == Outcome::kShut) asked_to_wait_ = limits_.last_retry;
   if (const auto after = answer->header("retry-after")) {
     const auto wait = http::parse_retry_after(*after, clock_.wall_now());
-    if (wait) asked_to_wait_ = std::min(*wait, limits_.longest_wait);
+    if (wait) asked_to_wait_ = std::max(asked_to_wait_, std::min(*wait, limits_.longest_wait));
   }
   return base::fail(
       ErrorKind::kUnavailable,

@@ -203,6 +203,33 @@ TEST_F(RemoteWriterTest, BeginsWithWhatIsReadFromNowOn) {
   EXPECT_EQ(receiver_.taken(), samples(50, 51));
 }
 
+TEST_F(RemoteWriterTest, BeginsWithWhatIsKeptWhereItIsToldTo) {
+  add_ticks(50);
+  options_.from_start = true;
+  start();
+  wait_until_sent(50);
+  EXPECT_EQ(receiver_.taken(), samples(0, 50));
+  // Once: it knows where it was.
+  writer_.reset();
+  add_ticks(1);
+  start();
+  wait_until_sent(51);
+  EXPECT_EQ(receiver_.taken(), samples(0, 51));
+}
+
+TEST_F(RemoteWriterTest, AsksSeldomAtADoorThatIsShut) {
+  begin_at_first_tick();
+  receiver_.script([](int) { return ScriptedAnswer::status(403); });
+  add_ticks(1);
+  start();
+  const auto begin = clock_.steady_now();
+  wait_until([&] { return clock_.steady_now() - begin > seconds{300}; }, "five minutes");
+  EXPECT_GE(receiver_.requests(), 2);
+  EXPECT_LE(receiver_.requests(), 11);
+  EXPECT_EQ(writer_->status().pending_ticks, 1U);
+  EXPECT_EQ(writer_->status().refused_samples, 0U);
+}
+
 TEST_F(RemoteWriterTest, ProvesWhoItIs) {
   begin_at_first_tick();
   options_.user = "me";

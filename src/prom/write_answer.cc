@@ -29,12 +29,13 @@ std::string_view cure(int status) {
 }  // namespace
 
 Outcome judge(int status) {
-  constexpr std::array kTheDoor{401, 403, 404, 405, 407, 408, 429};
+  constexpr std::array kTheDoor{401, 403, 404, 405, 407};
+  constexpr std::array kTooSlowOrTooMuch{408, 429};
   if (status >= 200 && status < 300) return Outcome::kTaken;
-  if (status >= 400 && status < 500 && std::ranges::find(kTheDoor, status) == kTheDoor.end()) {
-    return Outcome::kNever;
-  }
-  return Outcome::kLater;
+  if (status < 400 || status >= 500) return Outcome::kLater;
+  if (std::ranges::find(kTheDoor, status) != kTheDoor.end()) return Outcome::kShut;
+  const bool later = std::ranges::find(kTooSlowOrTooMuch, status) != kTooSlowOrTooMuch.end();
+  return later ? Outcome::kLater : Outcome::kNever;
 }
 
 std::string answer_error(std::string_view origin, int status, std::string_view location,

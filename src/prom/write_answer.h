@@ -11,10 +11,11 @@ enum class Outcome : std::uint8_t {
   kTaken,
   kLater,  // the server, or the way to it, is not as it should be: the same again later
   kNever,  // it is these samples that the server does not want
+  kShut,   // the door, and not the samples: the same again, seldom, until somebody sees to it
 };
 
-// By the HTTP status. 401, 403, 404, 405, 407 and 408 are about the door and not about what is
-// brought: a token that has run out must not cost a day.
+// By the HTTP status. 401, 403, 404, 405 and 407 are about the door and not about what is brought:
+// a token that has run out must not cost a day. docs/remote-write.md says what the protocol wants.
 Outcome judge(int status);
 
 // "cannot write to ORIGIN: it answers STATUS: …", with a cure where one is known and the front of

@@ -13,9 +13,11 @@ TEST(WriteAnswer, TellsServersThatFailFromSamplesThatAreUnwelcome) {
   for (const int status : {400, 402, 409, 413, 415, 422, 499}) {
     EXPECT_EQ(judge(status), Outcome::kNever) << status;
   }
-  for (const int status :
-       {0, 101, 301, 307, 401, 403, 404, 405, 407, 408, 429, 500, 502, 503, 599, 600}) {
+  for (const int status : {0, 101, 301, 307, 408, 429, 500, 502, 503, 599, 600}) {
     EXPECT_EQ(judge(status), Outcome::kLater) << status;
+  }
+  for (const int status : {401, 403, 404, 405, 407}) {
+    EXPECT_EQ(judge(status), Outcome::kShut) << status;
   }
 }
 
