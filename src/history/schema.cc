@@ -37,6 +37,7 @@ ALTER TABLE gpu ADD COLUMN gpu_index INTEGER;
 ALTER TABLE gpu ADD COLUMN host TEXT;
 CREATE TABLE mig_instance(gpu INTEGER, instance INTEGER, uuid TEXT, profile TEXT,
   PRIMARY KEY(gpu, instance)) WITHOUT ROWID;
+CREATE INDEX block_times ON block(last, first, ticks);
 CREATE TABLE IF NOT EXISTS state(kind TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,
   PRIMARY KEY(kind, key));
 )"),
