@@ -11,7 +11,9 @@
 #include <filesystem>
 #include <iostream>
 #include <iterator>
+#include <memory>
 #include <optional>
+#include <string>
 #include <utility>
 
 #include "agent_parts.h"
@@ -107,17 +109,177 @@ void allow_many_files() {
   setrlimit(RLIMIT_NOFILE, &files);
 }
 
-// Looks at what changes until a signal says to end, and returns it.
-int watch_until_signal(base::StopSignals& signals, Watch& watch, Reload& reload) {
+// The parts of an agent: made from the first to the last, each from those before it, and gone from
+// the last to the first.
+class Agent {
+ public:
+  Agent(const AgentCommand& command, const config::AgentSettings& settings)
+      : command_(command),
+        settings_(settings),
+        fast_(real_, settings.sim_speed),
+        clock_(settings.sim_speed == 1 ? static_cast<base::Clock&>(real_) : fast_),
+        collector_(clock_, settings.collect, canonical(settings.method),
+                   source_factory(settings, clock_)),
+        routes_(collector_, GPUSCOPE_VERSION) {}
+
+  base::Result<void> make(api::MetricsSetup metrics);
+  base::Result<void> start();
+  // Looks at what changes until a signal says to end, and returns it.
+  int watch_until_signal(base::StopSignals& signals);
+  base::Result<void> stop() { return parts_.stop(real_, kStopLimit); }
+
+ private:
+  base::Result<void> make_keepers(const std::string& hostname);
+  base::Result<void> make_server(const wire::MetricsOptions& options);
+  void make_analysis(api::MetricsSetup& metrics);
+  base::Result<void> make_answers(const wire::MetricsOptions& options);
+  void show(api::MetricsSetup metrics);
+  base::Result<void> change(const config::AgentSettings& next);
+
+  const AgentCommand& command_;
+  const config::AgentSettings& settings_;
+  std::string hostname_;  // a machine keeps its name
+  base::SystemClock real_;
+  base::FastClock fast_;
+  base::Clock& clock_;
+  std::unique_ptr<device::replay::Recorder> recorder_;  // null: nothing is recorded
+  std::unique_ptr<history::History> history_;           // null: nothing is remembered
+  collect::Collector collector_;
+  api::Routes routes_;
+  std::unique_ptr<AgentAnalysis> analysis_;
+  std::unique_ptr<http::Server> server_;
+  std::unique_ptr<prom::RemoteWriter> sender_;  // null: nothing is sent
+  std::unique_ptr<Reload> reload_;
+  std::unique_ptr<api::LiveStream> stream_;
+  base::RunGroup parts_;
+};
+
+// What remembers what is read.
+base::Result<void> Agent::make_keepers(const std::string& hostname) {
+  auto recorder = make_recorder(settings_, clock_);
+  if (!recorder) return std::unexpected(std::move(recorder.error()));
+  recorder_ = std::move(*recorder);
+  auto history = start_history(settings_, hostname, clock_);
+  if (!history) return std::unexpected(std::move(history.error()));
+  history_ = std::move(*history);
+  return {};
+}
+
+void Agent::make_analysis(api::MetricsSetup& metrics) {
+  analysis_ = AgentAnalysis::make(settings_, hostname_, history_.get(), collector_, clock_);
+  if (!analysis_) return routes_.fleet().configure_none(AgentAnalysis::why_none(settings_));
+  routes_.fleet().configure(clock_, analysis_->analyzer(), analysis_->setup());
+  metrics.more = [this](auto format, auto& out) { routes_.fleet().append_metrics(out, format); };
+}
+
+// What needs the port at which the agent serves comes after the server.
+base::Result<void> Agent::make_server(const wire::MetricsOptions& options) {
+  auto server = http::Server::listen(
+      settings_.http, [this](const http::Request& request) { return routes_.handle(request); });
+  if (!server) return std::unexpected(std::move(server.error()));
+  server_ = std::move(*server);
+  auto sender = start_remote_write(settings_, options, server_->port(), clock_);
+  if (!sender) return std::unexpected(std::move(sender.error()));
+  sender_ = std::move(*sender);
+  auto stream = api::LiveStream::start(clock_, *server_);
+  if (!stream) return std::unexpected(std::move(stream.error()));
+  stream_ = std::move(*stream);
+  return {};
+}
+
+// What looks back for requests.
+base::Result<void> Agent::make_answers(const wire::MetricsOptions& options) {
+  const prom::Labels labels = agent_labels(settings_, options, server_->port());
+  api::HistorySetup looks_back = history_setup(settings_, history_.get(), *server_);
+  auto queries =
+      query_setup(agent_series(history_.get(), options, labels, collector_, clock_), looks_back);
+  if (auto started = routes_.start_queries(clock_, std::move(queries)); !started) return started;
+  return routes_.start_history(clock_, std::move(looks_back));
+}
+
+// What the parts say of themselves, in /metrics and /health.
+void Agent::show(api::MetricsSetup metrics) {
+  metrics.http_counters = [this] { return server_->counters(); };
+  metrics.parts.emplace_back([this](auto& parts) {
+    if (history_) add_metrics(*history_, parts);
+    if (sender_) add_metrics(*sender_, parts);
+  });
+  routes_.configure_metrics(std::move(metrics));
+  routes_.configure_health([this] {
+    return wire::AgentHealth{.settings = reload_->health(),
+                             .recording = recording_health(settings_, recorder_.get()),
+                             .history = history_health(settings_, history_.get()),
+                             .remote_write = remote_write_health(settings_, sender_.get())};
+  });
+}
+
+base::Result<void> Agent::make(api::MetricsSetup metrics) {
+  hostname_ = metrics.options.hostname;
+  if (auto made = make_keepers(hostname_); !made) return made;
+  make_analysis(metrics);
+  const wire::MetricsOptions options = metrics.options;
+  if (auto made = make_server(options); !made) return made;
+  if (auto made = make_answers(options); !made) return made;
+  routes_.configure_alerts(nullptr, why_no_alerting(settings_));
+  reload_ =
+      std::make_unique<Reload>(command_.flags, geteuid() == 0, settings_,
+                               [this](const config::AgentSettings& next) { return change(next); });
+  show(std::move(metrics));
+  return {};
+}
+
+// Takes over what a running agent can change.
+base::Result<void> Agent::change(const config::AgentSettings& next) {
+  auto metrics = metrics_setup(next);
+  if (!metrics) return std::unexpected(std::move(metrics.error()));
+  metrics->options.hostname = hostname_;
+  base::configure_log(next.log_level, next.log_format);
+  collector_.change(next.collect);
+  change_history(history_.get(), next.history);
+  if (sender_) sender_->change(metrics->options);
+  routes_.change_metrics(std::move(metrics->options));
+  return {};
+}
+
+// The collector gives to the recorder, the history and the stream, and the server asks the
+// collector: each comes after those that it needs, and goes before them.
+base::Result<void> Agent::start() {
+  collector_.add_sink(*stream_);
+  if (recorder_) collector_.add_sink(*recorder_);
+  if (history_) collector_.add_sink(*history_);
+  const auto nothing = [] { return base::Result<void>{}; };
+  if (recorder_) parts_.add({"the recording", nothing, [this] { recorder_->stop(); }});
+  if (history_) parts_.add({"the history", nothing, [this] { history_->stop(); }});
+  if (sender_) parts_.add({"remote write", nothing, [this] { sender_->stop(); }});
+  parts_.add({"the live stream", nothing, [this] { stream_->stop(); }});
+  parts_.add({"the collector", [this] { return collector_.start(), base::Result<void>{}; },
+              [this] { collector_.stop(); }});
+  if (analysis_) {
+    parts_.add({"the analysis", [this] { return analysis_->analyzer().start(); },
+                [this] { analysis_->analyzer().stop(); }});
+  }
+  parts_.add({"answers from the history", nothing, [this] { routes_.stop_history(); }});
+  parts_.add({"answers to queries", nothing, [this] { routes_.stop_queries(); }});
+  parts_.add({"the server", [this] { return server_->start(), base::Result<void>{}; },
+              [this] { server_->stop(); }});
+  if (auto started = parts_.start(real_, kStopLimit); !started) return started;
+  std::cout << fmt::format("gpuscope agent serves {}\n",
+                           url_of(settings_.http.host, server_->port()))
+            << std::flush;
+  return {};
+}
+
+int Agent::watch_until_signal(base::StopSignals& signals) {
+  Watch watch(collector_);
   for (;;) {
     const std::optional<int> signal = signals.wait(kWatchInterval);
     if (signal == SIGHUP) {
-      reload.reload();
+      reload_->reload();
     } else if (signal) {
       return *signal;
     } else {
       watch.look();
-      reload.look();
+      reload_->look();
     }
   }
 }
@@ -125,98 +287,13 @@ int watch_until_signal(base::StopSignals& signals, Watch& watch, Reload& reload)
 // Serves until a signal comes.
 int serve(const AgentCommand& command, const config::AgentSettings& settings,
           api::MetricsSetup metrics, base::StopSignals& signals) {
-  base::SystemClock real;
-  base::FastClock fast(real, settings.sim_speed);
-  base::Clock& clock = settings.sim_speed == 1 ? static_cast<base::Clock&>(real) : fast;
-  auto recorder = make_recorder(settings, clock);
-  if (!recorder) return refuse(recorder.error());
-  auto history = start_history(settings, metrics.options.hostname, clock);
-  if (!history) return refuse(history.error());
-  collect::Collector collector(clock, settings.collect, canonical(settings.method),
-                               source_factory(settings, clock));
-  api::Routes routes(collector, GPUSCOPE_VERSION);
-  const auto analysis =
-      AgentAnalysis::make(settings, metrics.options.hostname, history->get(), collector, clock);
-  if (analysis) {
-    routes.fleet().configure(clock, analysis->analyzer(), analysis->setup());
-    metrics.more = [&](auto format, auto& out) { routes.fleet().append_metrics(out, format); };
-  } else {
-    routes.fleet().configure_none(AgentAnalysis::why_none(settings));
-  }
-  auto server = http::Server::listen(
-      settings.http, [&routes](const http::Request& request) { return routes.handle(request); });
-  if (!server) return refuse(server.error());
-  metrics.http_counters = [&server] { return (*server)->counters(); };
-  if (*history) metrics.parts.emplace_back([&](auto& parts) { add_metrics(**history, parts); });
-  auto sender = start_remote_write(settings, metrics.options, (*server)->port(), clock);
-  if (!sender) return refuse(sender.error());
-  if (*sender) metrics.parts.emplace_back([&](auto& parts) { add_metrics(**sender, parts); });
-  const std::string hostname = metrics.options.hostname;  // a machine keeps its name
-  const prom::Labels labels = agent_labels(settings, metrics.options, (*server)->port());
-  auto series = agent_series(history->get(), metrics.options, labels, collector, clock);
-  routes.configure_metrics(std::move(metrics));
-  Reload reload(command.flags, geteuid() == 0, settings,
-                [&](const config::AgentSettings& next) -> base::Result<void> {
-                  auto changed = metrics_setup(next);
-                  if (!changed) return std::unexpected(changed.error());
-                  changed->options.hostname = hostname;
-                  base::configure_log(next.log_level, next.log_format);
-                  collector.change(next.collect);
-                  change_history(history->get(), next.history);
-                  if (*sender) (*sender)->change(changed->options);
-                  routes.change_metrics(std::move(changed->options));
-                  return {};
-                });
-  routes.configure_health([&] {
-    return wire::AgentHealth{.settings = reload.health(),
-                             .recording = recording_health(settings, recorder->get()),
-                             .history = history_health(settings, history->get()),
-                             .remote_write = remote_write_health(settings, sender->get())};
-  });
-  api::HistorySetup looks_back = history_setup(settings, history->get(), **server);
-  if (auto started = routes.start_queries(clock, query_setup(std::move(series), looks_back));
-      !started) {
-    return refuse(started.error());
-  }
-  if (auto started = routes.start_history(clock, std::move(looks_back)); !started) {
-    return refuse(started.error());
-  }
-  routes.configure_alerts(nullptr, why_no_alerting(settings));
-  auto stream = api::LiveStream::start(clock, **server);
-  if (!stream) return refuse(stream.error());
-  collector.add_sink(**stream);
-  if (*recorder) collector.add_sink(**recorder);
-  if (*history) collector.add_sink(**history);
-
-  // The collector gives to the recorder, the history and the stream, and the server asks the
-  // collector: each comes after those that it needs, and goes before them.
-  const auto nothing = [] { return base::Result<void>{}; };
-  base::RunGroup parts;
-  if (*recorder) parts.add({"the recording", nothing, [&] { (*recorder)->stop(); }});
-  if (*history) parts.add({"the history", nothing, [&] { (*history)->stop(); }});
-  if (*sender) parts.add({"remote write", nothing, [&] { (*sender)->stop(); }});
-  parts.add({"the live stream", nothing, [&] { (*stream)->stop(); }});
-  parts.add({"the collector", [&] { return collector.start(), base::Result<void>{}; },
-             [&] { collector.stop(); }});
-  if (analysis) {
-    parts.add({"the analysis", [&] { return analysis->analyzer().start(); },
-               [&] { analysis->analyzer().stop(); }});
-  }
-  parts.add({"answers from the history", nothing, [&] { routes.stop_history(); }});
-  parts.add({"answers to queries", nothing, [&] { routes.stop_queries(); }});
-  parts.add({"the server", [&] { return (*server)->start(), base::Result<void>{}; },
-             [&] { (*server)->stop(); }});
-  if (auto started = parts.start(real, kStopLimit); !started) return refuse(started.error());
-
-  std::cout << fmt::format("gpuscope agent serves {}\n",
-                           url_of(settings.http.host, (*server)->port()))
-            << std::flush;
-  Watch watch(collector);
-  base::log(LogLevel::kInfo,
-            fmt::format("ends on signal {}", watch_until_signal(signals, watch, reload)));
-  if (auto stopped = parts.stop(real, kStopLimit); !stopped) {
+  Agent agent(command, settings);
+  if (auto made = agent.make(std::move(metrics)); !made) return refuse(made.error());
+  if (auto started = agent.start(); !started) return refuse(started.error());
+  base::log(LogLevel::kInfo, fmt::format("ends on signal {}", agent.watch_until_signal(signals)));
+  if (auto stopped = agent.stop(); !stopped) {
     base::log(LogLevel::kError, stopped.error().message);
-    // What did not stop still uses everything above: nothing may be destroyed.
+    // What did not stop still uses the others: nothing may be destroyed.
     std::_Exit(1);
   }
   return 0;
