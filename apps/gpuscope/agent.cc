@@ -33,6 +33,7 @@
 #include "fleet_part.h"
 #include "http/server.h"
 #include "metrics_setup.h"
+#include "notify_part.h"
 #include "reload.h"
 #include "remote_write_part.h"
 #include "series_part.h"
@@ -109,6 +110,14 @@ void allow_many_files() {
   setrlimit(RLIMIT_NOFILE, &files);
 }
 
+// Where people reach the agent, without a slash at its end.
+std::string public_url(const config::AgentSettings& settings, std::uint16_t port) {
+  std::string url = settings.notify.external_url.empty() ? url_of(settings.http.host, port)
+                                                         : settings.notify.external_url;
+  while (url.ends_with('/')) url.pop_back();
+  return url;
+}
+
 // The parts of an agent: made from the first to the last, each from those before it, and gone from
 // the last to the first.
 class Agent {
@@ -133,6 +142,7 @@ class Agent {
   base::Result<void> make_server(const wire::MetricsOptions& options);
   void make_analysis(api::MetricsSetup& metrics);
   base::Result<void> make_answers(const wire::MetricsOptions& options);
+  base::Result<void> make_alerts(const wire::MetricsOptions& options);
   void show(api::MetricsSetup metrics);
   base::Result<void> change(const config::AgentSettings& next);
 
@@ -149,8 +159,12 @@ class Agent {
   std::unique_ptr<AgentAnalysis> analysis_;
   std::unique_ptr<http::Server> server_;
   std::unique_ptr<prom::RemoteWriter> sender_;  // null: nothing is sent
-  std::unique_ptr<Reload> reload_;
   std::unique_ptr<api::LiveStream> stream_;
+  std::unique_ptr<model::StateStore> states_;
+  std::unique_ptr<NotifyPart> notifier_;
+  std::shared_ptr<const model::LabelledSeriesReader> watched_;  // what rules look at
+  std::unique_ptr<alert::Alerting> alerting_;                   // null: there is none
+  std::unique_ptr<Reload> reload_;
   base::RunGroup parts_;
 };
 
@@ -197,19 +211,47 @@ base::Result<void> Agent::make_answers(const wire::MetricsOptions& options) {
   return routes_.start_history(clock_, std::move(looks_back));
 }
 
+// What watches the history, and what tells people.
+base::Result<void> Agent::make_alerts(const wire::MetricsOptions& options) {
+  states_ = open_states(settings_);
+  auto notifier = NotifyPart::start(settings_, clock_, *states_,
+                                    notify_surroundings(settings_, collector_, history_.get()));
+  if (!notifier) return std::unexpected(std::move(notifier.error()));
+  notifier_ = std::move(*notifier);
+  const prom::Labels labels = agent_labels(settings_, options, server_->port());
+  watched_ = agent_series(history_.get(), options, labels, collector_, clock_);
+  auto alerting =
+      make_alerting(settings_,
+                    {.series = watched_.get(),
+                     .store = *states_,
+                     .collector = collector_,
+                     .deliver = [this](const auto& message) { return notifier_->take(message); },
+                     .url = public_url(settings_, server_->port())},
+                    clock_);
+  if (!alerting) return std::unexpected(std::move(alerting.error()));
+  alerting_ = std::move(*alerting);
+  routes_.configure_alerts(alerting_.get(), why_no_alerting(settings_));
+  routes_.configure_notifications([this](std::size_t most) { return notifier_->look(most); });
+  return {};
+}
+
 // What the parts say of themselves, in /metrics and /health.
 void Agent::show(api::MetricsSetup metrics) {
   metrics.http_counters = [this] { return server_->counters(); };
   metrics.parts.emplace_back([this](auto& parts) {
     if (history_) add_metrics(*history_, parts);
     if (sender_) add_metrics(*sender_, parts);
+    notifier_->add_metrics(parts);
+    if (alerting_) add_metrics(*alerting_, parts);
   });
   routes_.configure_metrics(std::move(metrics));
   routes_.configure_health([this] {
     return wire::AgentHealth{.settings = reload_->health(),
                              .recording = recording_health(settings_, recorder_.get()),
                              .history = history_health(settings_, history_.get()),
-                             .remote_write = remote_write_health(settings_, sender_.get())};
+                             .remote_write = remote_write_health(settings_, sender_.get()),
+                             .alerting = alerting_health(alerting_.get()),
+                             .notifications = notifier_->health()};
   });
 }
 
@@ -220,7 +262,7 @@ base::Result<void> Agent::make(api::MetricsSetup metrics) {
   const wire::MetricsOptions options = metrics.options;
   if (auto made = make_server(options); !made) return made;
   if (auto made = make_answers(options); !made) return made;
-  routes_.configure_alerts(nullptr, why_no_alerting(settings_));
+  if (auto made = make_alerts(options); !made) return made;
   reload_ =
       std::make_unique<Reload>(command_.flags, geteuid() == 0, settings_,
                                [this](const config::AgentSettings& next) { return change(next); });
@@ -250,6 +292,13 @@ base::Result<void> Agent::start() {
   const auto nothing = [] { return base::Result<void>{}; };
   if (recorder_) parts_.add({"the recording", nothing, [this] { recorder_->stop(); }});
   if (history_) parts_.add({"the history", nothing, [this] { history_->stop(); }});
+  parts_.add({"notifications", nothing, [this] { notifier_->stop(); }});
+  if (alerting_) {
+    parts_.add({"alerts", [this] { return alerting_->start(); }, [this] { alerting_->stop(); }});
+    parts_.add({"Alertmanager",
+                [this] { return notifier_->follow([this] { return alerting_->active(); }); },
+                [this] { notifier_->unfollow(); }});
+  }
   if (sender_) parts_.add({"remote write", nothing, [this] { sender_->stop(); }});
   parts_.add({"the live stream", nothing, [this] { stream_->stop(); }});
   parts_.add({"the collector", [this] { return collector_.start(), base::Result<void>{}; },

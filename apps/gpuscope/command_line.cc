@@ -152,6 +152,19 @@ CLI::App* add_history(CLI::App& app, HistoryCommand& history) {
   return command;
 }
 
+CLI::App* add_notify(CLI::App& app, NotifyTestCommand& notify) {
+  CLI::App* command = app.add_subcommand("notify", "How people are told of alerts");
+  command->require_subcommand(1);
+  CLI::App* test = command->add_subcommand(
+      "test", "Send a test message to every receiver, and say what happened, step by step");
+  test->add_option("--receiver", notify.receiver, "to this one alone: email, webhook, …")
+      ->type_name("NAME");
+  for (const config::Setting& row : config::agent_settings_table()) {
+    add_setting(*test, row, notify.flags);
+  }
+  return test;
+}
+
 // Says what is wrong, with the usage of the command that it is wrong in.
 int refuse(const CLI::App& app, std::string_view what) {
   std::cerr << "gpuscope: " << what << "\n\n" << app.help();
@@ -177,11 +190,13 @@ std::variant<Command, int> parse_command_line(int argc, char** argv) {
   CheckConfigCommand check_config;
   CheckRulesCommand check_rules;
   HistoryCommand history;
+  NotifyTestCommand notify;
   const CLI::App* agent_app = add_agent(app, agent);
   const CLI::App* fleet_app = add_fleet(app, fleet);
   const CLI::App* query_app = add_query(app, query);
   const CheckApps check = add_check(app, check_config, check_rules);
   const CLI::App* history_app = add_history(app, history);
+  const CLI::App* notify_app = add_notify(app, notify);
   try {
     app.parse(argc, argv);
   } catch (const CLI::ParseError& outcome) {
@@ -193,6 +208,7 @@ std::variant<Command, int> parse_command_line(int argc, char** argv) {
   if (check.config->parsed()) return done(std::move(check_config));
   if (check.rules->parsed()) return done(std::move(check_rules));
   if (history_app->parsed()) return done(std::move(history));
+  if (notify_app->parsed()) return done(std::move(notify));
   if (!query_app->parsed()) return refuse(app, "cannot tell what to do: name a command");
   if (argc == 2) {
     std::cout << app.help();

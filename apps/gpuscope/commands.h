@@ -63,8 +63,13 @@ struct HistoryCommand {
   std::string interval = "15s";
 };
 
+struct NotifyTestCommand {
+  std::string receiver;  // empty: all of them
+  Flags flags;
+};
+
 using Command = std::variant<AgentCommand, FleetCommand, QueryCommand, CheckConfigCommand,
-                             CheckRulesCommand, HistoryCommand>;
+                             CheckRulesCommand, HistoryCommand, NotifyTestCommand>;
 
 // What the command line asks for; or the program's exit status, when a usage text, the version or a
 // mistake has been printed and nothing is left to do.
@@ -78,5 +83,6 @@ int run(const QueryCommand& command);
 int run(const CheckConfigCommand& command);
 int run(const CheckRulesCommand& command);
 int run(const HistoryCommand& command);
+int run(const NotifyTestCommand& command);
 
 }  // namespace gpuscope::app

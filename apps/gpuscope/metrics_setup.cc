@@ -11,15 +11,11 @@
 #include "wire/metrics_counters.h"
 
 namespace gpuscope::app {
-namespace {
 
-// Empty when the system does not say.
 std::string own_hostname() {
   std::array<char, 257> name{};  // HOST_NAME_MAX is 64, POSIX allows 255
   return gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "";
 }
-
-}  // namespace
 
 base::Result<api::MetricsSetup> metrics_setup(const config::AgentSettings& settings) {
   api::MetricsSetup setup;

@@ -143,6 +143,8 @@ std::vector<Route> Routes::make_table() {
        [this](const Request&, Captures) { return query_.buildinfo(); }},
       {"GET", "/api/v1/range", "range", false,
        [this](const Request& request, Captures) { return history_.range(request); }},
+      {"GET", "/api/v1/notifications", "notifications", false,
+       [this](const Request& request, Captures) { return notify_.answer(request); }},
       {"GET", "/gpu/list", "list", false,
        [this](const Request& request, Captures) { return list(request); }},
       {"GET", "/gpu/metric", "metric", false,

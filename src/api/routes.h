@@ -17,6 +17,7 @@
 #include "api/history_routes.h"
 #include "api/live_routes.h"
 #include "api/metrics_routes.h"
+#include "api/notify_routes.h"
 #include "api/query_routes.h"
 #include "api/router.h"
 #include "collect/collector.h"
@@ -41,6 +42,9 @@ class Routes {
   // What /health says beside how GPUs are read; asked on the server's thread. To be called before
   // the first request.
   void configure_health(std::function<wire::AgentHealth()> agent) { agent_ = std::move(agent); }
+
+  // What /api/v1/notifications shows. To be called before the first request.
+  void configure_notifications(NotifyRoute::Look look) { notify_.configure(std::move(look)); }
 
   // What /api/v1/range looks back with. To be called before the first request;
   // stop_history() when there are no more.
@@ -101,6 +105,7 @@ class Routes {
   QueryRoutes query_;
   AlertRoutes alerts_;
   FleetRoutes fleet_;
+  NotifyRoute notify_;
   std::function<wire::AgentHealth()> agent_;
   const Router router_;
 };

@@ -13,6 +13,7 @@
 
 #include "config/fleet_settings.h"
 #include "config/listen.h"
+#include "config/notify_settings.h"
 #include "config/remote_write_settings.h"
 #include "config/scenario.h"
 #include "config/sim_settings.h"
@@ -428,6 +429,9 @@ base::Result<AgentSettings> build(const Values& values, const Environment& envir
   auto remote_write = remote_write_from(values);
   if (!remote_write) return std::unexpected(std::move(remote_write.error()));
   settings.remote_write = std::move(*remote_write);
+  auto notify = notify_from(values);
+  if (!notify) return std::unexpected(std::move(notify.error()));
+  settings.notify = std::move(*notify);
   if (!settings.remote_write.url.empty() && !settings.history.enabled) {
     return fail(ErrorKind::kInvalidArgument,
                 "cannot send by remote write what is not kept: its queue is the history; say "
@@ -456,6 +460,7 @@ std::span<const Setting> agent_settings_table() {
     const std::span own = all.first(all.size() - kDeviceSettings);
     std::vector<Setting> rows(own.begin(), own.end());
     std::ranges::copy(analysis_settings_table(), std::back_inserter(rows));
+    std::ranges::copy(notify_settings_table(), std::back_inserter(rows));
     std::ranges::copy(device_settings_table(), std::back_inserter(rows));
     return rows;
   }();

@@ -13,6 +13,7 @@
 #include "base/result.h"
 #include "collect/collector.h"
 #include "config/alert_settings.h"
+#include "config/notify_settings.h"
 #include "config/settings.h"
 #include "device/nvml/nvml_source.h"
 #include "device/replay/options.h"
@@ -56,6 +57,7 @@ struct AgentSettings {
   std::string dcgm_counters;
   HistorySettings history;
   AlertSettings alerts;
+  NotifySettings notify;
   double sim_speed = 1;          // how fast time passes; not 1 for the method "sim" alone
   bool analysis_enabled = true;  // whether use is judged, from the history
   analyze::Options analysis;

@@ -232,7 +232,9 @@ TEST(SettingsTable, IsConsistent) {
     EXPECT_TRUE(seen.insert(row.flag).second) << row.flag;
     std::string variable = "GPUSCOPE_" + std::string(row.flag);
     for (char& c : variable) c = c == '-' ? '_' : static_cast<char>(std::toupper(c));
-    EXPECT_EQ(row.env, variable);
+    // Those of mail have the names that others gave them long ago.
+    const bool is_mail = row.env.starts_with("SMTP_") || row.env.starts_with("EMAIL_TO");
+    EXPECT_TRUE(is_mail || row.env == variable) << row.env;
     EXPECT_FALSE(row.takes.empty() || row.help.empty() || row.argument.empty());
   }
   EXPECT_EQ(device_settings_table().front().flag, "replay");

@@ -6,27 +6,19 @@
 #include <string_view>
 #include <utility>
 
-#include "base/file.h"
+#include "base/secret.h"
 
 namespace gpuscope::prom {
 namespace {
 
+using base::read_secret;
 using base::Result;
-
-constexpr std::size_t kMaxSecretBytes = 65'536;
 
 std::string_view without_blanks(std::string_view text) {
   constexpr std::string_view kBlanks = " \t\r\n";
   const std::size_t begin = text.find_first_not_of(kBlanks);
   if (begin == std::string_view::npos) return {};
   return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
-}
-
-Result<std::string> read_secret(const Secret& secret) {
-  if (secret.file.empty()) return secret.text;
-  auto text = base::read_file(secret.file, kMaxSecretBytes);
-  if (!text) return text;
-  return std::string(without_blanks(*text));
 }
 
 // Adds `Name: value` lines.

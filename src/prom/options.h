@@ -7,16 +7,11 @@
 #include <utility>
 #include <vector>
 
+#include "base/secret.h"
+
 namespace gpuscope::prom {
 
-// A text that nobody should see, or the file that has it, which is read again for every request so
-// that it may be replaced at any time. Neither: there is none.
-struct Secret {
-  std::string text{};
-  std::string file{};
-
-  bool is_given() const { return !text.empty() || !file.empty(); }
-};
+using base::Secret;
 
 // HTTP basic authentication, or a bearer token, not both.
 struct Credentials {

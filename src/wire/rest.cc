@@ -175,6 +175,16 @@ void write_alerting(JsonWriter& json, const AlertingHealth& alerting) {
   json.end_object();
 }
 
+void write_notifications(JsonWriter& json, const NotificationsHealth& notifications) {
+  json.begin_object();
+  write_text(json, "error", notifications.error);
+  json.key("durable").boolean(notifications.durable);
+  json.key("receivers").number(static_cast<std::int64_t>(notifications.receivers));
+  json.key("queued").number(static_cast<std::int64_t>(notifications.queued));
+  json.key("failed").number(static_cast<std::int64_t>(notifications.failed));
+  json.end_object();
+}
+
 }  // namespace
 
 void append_gpu_list(std::string& out, const model::Snapshot& snapshot) {
@@ -258,6 +268,9 @@ void append_health_document(std::string& out, std::string_view status, std::stri
                  [&](const RemoteWriteHealth& remote) { write_remote_write(json, remote); });
   write_optional(json, "alerting", agent.alerting,
                  [&](const AlertingHealth& alerting) { write_alerting(json, alerting); });
+  write_optional(
+      json, "notifications", agent.notifications,
+      [&](const NotificationsHealth& notifications) { write_notifications(json, notifications); });
   if (more) more(json);
   json.end_object();
 }

@@ -90,6 +90,14 @@ struct AlertingHealth {
   std::size_t silences = 0;  // in force
   std::optional<base::WallTime> last_evaluation;
 };
+// How people are told of alerts.
+struct NotificationsHealth {
+  std::string error;  // of the receivers that fail, and of what cannot be kept; empty: all is well
+  bool durable = true;
+  std::uint64_t receivers = 0;
+  std::uint64_t queued = 0;  // messages that wait
+  std::uint64_t failed = 0;  // that were given up
+};
 // What belongs to the agent as a whole.
 struct AgentHealth {
   SettingsHealth settings;
@@ -97,6 +105,7 @@ struct AgentHealth {
   std::optional<HistoryHealth> history{};
   std::optional<RemoteWriteHealth> remote_write{};
   std::optional<AlertingHealth> alerting{};
+  std::optional<NotificationsHealth> notifications{};
 };
 
 // One line of the agent's table of contents.

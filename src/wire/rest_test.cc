@@ -144,7 +144,7 @@ TEST(Rest, ServiceAndHealth) {
       R"("error":"cannot load libnvidia-ml.so.1","simulated":null,"gpus":null,"last_tick":null,)"
       R"("ticks":0,"missed_ticks":0,"device_timeouts":0,"last_tick_duration_seconds":0}],)"
       R"("settings":{"file":null,"error":null,"restart":[]},"recording":null,"history":null,)"
-      R"("remote_write":null,"alerting":null})");
+      R"("remote_write":null,"alerting":null,"notifications":null})");
   source = {.method = "sim",
             .state = "running",
             .error = "",

@@ -1,0 +1,221 @@
+#include "notify/smtp_client.h"
+
+#include <curl/curl.h>
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+#include <atomic>
+#include <cstring>
+#include <utility>
+
+namespace gpuscope::notify {
+namespace {
+
+using base::ErrorKind;
+using base::Result;
+
+constexpr int kPollMs = 1000;
+constexpr std::size_t kMostSteps = 100;
+
+struct FreeList {
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+struct CloseEasy {
+  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
+};
+struct CloseMulti {
+  void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
+};
+
+bool library_is_ready() {
+  static const bool ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
+  return ready;
+}
+
+// One mail on its way.
+struct Sending {
+  std::string_view left;  // of the mail
+  SmtpResult result;
+  bool secret = false;  // what we say until the server has answered is a password
+
+  void add_step(std::string_view mark, std::string_view text) {
+    while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
+    if (result.steps.size() < kMostSteps) result.steps.push_back(fmt::format("{} {}", mark, text));
+  }
+
+  void note_command(std::string_view line) {
+    if (line.starts_with("MAIL ")) result.stage = SmtpStage::kSender;
+    if (line.starts_with("RCPT ")) result.stage = SmtpStage::kRecipient;
+    if (line.starts_with("DATA")) result.stage = SmtpStage::kData;
+    if (secret) return add_step(">", "(a secret)");
+    if (line.starts_with("AUTH ")) {
+      secret = true;
+      const std::size_t mechanism = line.find_first_of(" \r\n", std::strlen("AUTH "));
+      return add_step(">", fmt::format("{} (a secret)", line.substr(0, mechanism)));
+    }
+    add_step(">", line);
+  }
+
+  void note_reply(std::string_view line) {
+    if (!line.starts_with("334")) secret = false;  // it asks for more of it
+    add_step("<", line);
+  }
+};
+
+std::size_t give_mail(char* to, std::size_t size, std::size_t count, void* from) {
+  Sending& sending = *static_cast<Sending*>(from);
+  const std::size_t bytes = std::min(size * count, sending.left.size());
+  std::memcpy(to, sending.left.data(), bytes);
+  sending.left.remove_prefix(bytes);
+  return bytes;
+}
+
+int note(CURL* /*easy*/, curl_infotype type, char* data, std::size_t size, void* to) {
+  Sending& sending = *static_cast<Sending*>(to);
+  const std::string_view text(data, size);
+  if (type == CURLINFO_HEADER_OUT) sending.note_command(text);
+  if (type == CURLINFO_HEADER_IN) sending.note_reply(text);
+  return 0;
+}
+
+}  // namespace
+
+class SmtpClient::Impl {
+ public:
+  explicit Impl(EmailOptions options)
+      : options_(std::move(options)), multi_(curl_multi_init()), easy_(curl_easy_init()) {}
+
+  bool is_whole() const { return multi_ && easy_; }
+  SmtpResult send(const std::string& to, std::string_view mail);
+  void cancel() {
+    cancelled_ = true;
+    curl_multi_wakeup(multi_.get());
+  }
+  std::string server() const {
+    const bool v6 = options_.host.find(':') != std::string::npos;
+    return fmt::format("{}://{}{}{}:{}", options_.tls == Tls::kTls ? "smtps" : "smtp",
+                       v6 ? "[" : "", options_.host, v6 ? "]" : "", options_.port);
+  }
+
+ private:
+  void set_up(Sending& sending, const curl_slist* to, const std::string& password, char* error);
+  CURLcode perform();
+  std::string failure(CURLcode code, const char* error, const SmtpResult& result) const;
+
+  const EmailOptions options_;
+  const std::unique_ptr<CURLM, CloseMulti> multi_;
+  const std::unique_ptr<CURL, CloseEasy> easy_;  // goes before the connections that it uses
+  std::atomic<bool> cancelled_ = false;
+};
+
+void SmtpClient::Impl::set_up(Sending& sending, const curl_slist* to, const std::string& password,
+                              char* error) {
+  CURL* const easy = easy_.get();
+  curl_easy_reset(easy);
+  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error);
+  curl_easy_setopt(easy, CURLOPT_URL, server().c_str());
+  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
+  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);    // a name server that hangs holds nobody up
+  curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);  // mails are rare, and servers impatient
+  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
+                   static_cast<long>(options_.connect_timeout.count()));
+  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(options_.timeout.count()));
+  curl_easy_setopt(
+      easy, CURLOPT_SERVER_RESPONSE_TIMEOUT,
+      static_cast<long>(std::chrono::ceil<std::chrono::seconds>(options_.timeout).count()));
+  if (options_.tls == Tls::kStartTls) {
+    curl_easy_setopt(easy, CURLOPT_USE_SSL, static_cast<long>(CURLUSESSL_ALL));
+  }
+  if (!options_.ca_file.empty()) {
+    curl_easy_setopt(easy, CURLOPT_CAINFO, options_.ca_file.c_str());
+  }
+  if (!options_.user.empty()) {
+    curl_easy_setopt(easy, CURLOPT_USERNAME, options_.user.c_str());
+    curl_easy_setopt(easy, CURLOPT_PASSWORD, password.c_str());
+  }
+  curl_easy_setopt(easy, CURLOPT_MAIL_FROM, fmt::format("<{}>", options_.from).c_str());
+  curl_easy_setopt(easy, CURLOPT_MAIL_RCPT, to);
+  curl_easy_setopt(easy, CURLOPT_UPLOAD, 1L);
+  curl_easy_setopt(easy, CURLOPT_READFUNCTION, &give_mail);
+  curl_easy_setopt(easy, CURLOPT_READDATA, &sending);
+  curl_easy_setopt(easy, CURLOPT_VERBOSE, 1L);  // for what is said on both sides alone
+  curl_easy_setopt(easy, CURLOPT_DEBUGFUNCTION, &note);
+  curl_easy_setopt(easy, CURLOPT_DEBUGDATA, &sending);
+}
+
+CURLcode SmtpClient::Impl::perform() {
+  CURLM* const multi = multi_.get();
+  if (curl_multi_add_handle(multi, easy_.get()) != CURLM_OK) return CURLE_FAILED_INIT;
+  CURLcode code = CURLE_ABORTED_BY_CALLBACK;
+  int running = 1;
+  while (running > 0 && !cancelled_) {
+    if (curl_multi_perform(multi, &running) != CURLM_OK) break;
+    if (running > 0 && curl_multi_poll(multi, nullptr, 0, kPollMs, nullptr) != CURLM_OK) break;
+  }
+  int left = 0;
+  while (const CURLMsg* message = curl_multi_info_read(multi, &left)) {
+    if (message->msg == CURLMSG_DONE) code = message->data.result;
+  }
+  curl_multi_remove_handle(multi, easy_.get());
+  return code;
+}
+
+// The server's own last words say more than the library's.
+std::string SmtpClient::Impl::failure(CURLcode code, const char* error,
+                                      const SmtpResult& result) const {
+  const std::string_view why = error[0] != '\0' ? error : curl_easy_strerror(code);
+  constexpr int kRefusal = 400;
+  std::string said;
+  if (result.code >= kRefusal) {
+    for (const std::string& step : result.steps) {
+      if (step.starts_with("< ")) said = step.substr(2);
+    }
+  }
+  if (said.empty()) return fmt::format("cannot send mail through {}: {}", server(), why);
+  return fmt::format("cannot send mail through {}: it says '{}'", server(), said);
+}
+
+SmtpResult SmtpClient::Impl::send(const std::string& to, std::string_view mail) {
+  Sending sending;
+  sending.left = mail;
+  const auto password = base::read_secret(options_.password);
+  if (!password) {
+    sending.result.error = password.error().message;
+    return std::move(sending.result);
+  }
+  const std::unique_ptr<curl_slist, FreeList> recipients(
+      curl_slist_append(nullptr, fmt::format("<{}>", to).c_str()));
+  std::array<char, CURL_ERROR_SIZE> error{};
+  set_up(sending, recipients.get(), *password, error.data());
+  const CURLcode code = perform();
+  long reply = 0;
+  curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &reply);
+  curl_easy_reset(easy_.get());  // nothing of this call is looked at any more
+  SmtpResult& result = sending.result;
+  result.code = static_cast<int>(reply);
+  result.sent = code == CURLE_OK;
+  result.cancelled = cancelled_ && !result.sent;
+  if (!result.sent) result.error = failure(code, error.data(), result);
+  return std::move(sending.result);
+}
+
+SmtpClient::SmtpClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+SmtpClient::~SmtpClient() = default;
+
+Result<std::unique_ptr<SmtpClient>> SmtpClient::create(EmailOptions options) {
+  auto impl = library_is_ready() ? std::make_unique<Impl>(std::move(options)) : nullptr;
+  if (!impl || !impl->is_whole()) {
+    return base::fail(ErrorKind::kInternal, "cannot make a mail client: libcurl does not start");
+  }
+  return std::unique_ptr<SmtpClient>(new SmtpClient(std::move(impl)));
+}
+
+SmtpResult SmtpClient::send(const std::string& to, std::string_view mail) {
+  return impl_->send(to, mail);
+}
+void SmtpClient::cancel() { impl_->cancel(); }
+std::string SmtpClient::server() const { return impl_->server(); }
+
+}  // namespace gpuscope::notify
