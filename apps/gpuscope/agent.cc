@@ -140,7 +140,7 @@ class Agent {
  private:
   base::Result<void> make_keepers(const std::string& hostname);
   base::Result<void> make_server(const wire::MetricsOptions& options);
-  void make_analysis(api::MetricsSetup& metrics);
+  base::Result<void> make_analysis(api::MetricsSetup& metrics);
   base::Result<void> make_answers(const wire::MetricsOptions& options);
   base::Result<void> make_alerts(const wire::MetricsOptions& options);
   void show(api::MetricsSetup metrics);
@@ -179,11 +179,17 @@ base::Result<void> Agent::make_keepers(const std::string& hostname) {
   return {};
 }
 
-void Agent::make_analysis(api::MetricsSetup& metrics) {
-  analysis_ = AgentAnalysis::make(settings_, hostname_, history_.get(), collector_, clock_);
-  if (!analysis_) return routes_.fleet().configure_none(AgentAnalysis::why_none(settings_));
+base::Result<void> Agent::make_analysis(api::MetricsSetup& metrics) {
+  auto analysis = AgentAnalysis::make(settings_, hostname_, history_.get(), collector_, clock_);
+  if (!analysis) return std::unexpected(std::move(analysis.error()));
+  analysis_ = std::move(*analysis);
+  if (!analysis_) {
+    routes_.fleet().configure_none(AgentAnalysis::why_none(settings_));
+    return {};
+  }
   routes_.fleet().configure(clock_, analysis_->analyzer(), analysis_->setup());
   metrics.more = [this](auto format, auto& out) { routes_.fleet().append_metrics(out, format); };
+  return {};
 }
 
 // What needs the port at which the agent serves comes after the server.
@@ -258,7 +264,7 @@ void Agent::show(api::MetricsSetup metrics) {
 base::Result<void> Agent::make(api::MetricsSetup metrics) {
   hostname_ = metrics.options.hostname;
   if (auto made = make_keepers(hostname_); !made) return made;
-  make_analysis(metrics);
+  if (auto made = make_analysis(metrics); !made) return made;
   const wire::MetricsOptions options = metrics.options;
   if (auto made = make_server(options); !made) return made;
   if (auto made = make_answers(options); !made) return made;
@@ -306,6 +312,12 @@ base::Result<void> Agent::start() {
   if (analysis_) {
     parts_.add({"the analysis", [this] { return analysis_->analyzer().start(); },
                 [this] { analysis_->analyzer().stop(); }});
+    parts_.add({"answers of the analysis",
+                [this] {
+                  routes_.fleet().start([this] { server_->wake(); });
+                  return base::Result<void>{};
+                },
+                [this] { routes_.fleet().stop(); }});
   }
   parts_.add({"answers from the history", nothing, [this] { routes_.stop_history(); }});
   parts_.add({"answers to queries", nothing, [this] { routes_.stop_queries(); }});
