@@ -137,8 +137,9 @@ int serve(const AgentCommand& command, const config::AgentSettings& settings,
   api::Routes routes(collector, GPUSCOPE_VERSION);
   const auto analysis =
       AgentAnalysis::make(settings, metrics.options.hostname, history->get(), collector, clock);
-  if (analysis) {
-    routes.fleet().configure(clock, analysis->analyzer(), analysis->setup());
+  if (!analysis) return refuse(analysis.error());
+  if (*analysis) {
+    routes.fleet().configure(clock, (*analysis)->analyzer(), (*analysis)->setup());
     metrics.more = [&](auto format, auto& out) { routes.fleet().append_metrics(out, format); };
   } else {
     routes.fleet().configure_none(AgentAnalysis::why_none(settings));
@@ -198,9 +199,15 @@ int serve(const AgentCommand& command, const config::AgentSettings& settings,
   parts.add({"the live stream", nothing, [&] { (*stream)->stop(); }});
   parts.add({"the collector", [&] { return collector.start(), base::Result<void>{}; },
              [&] { collector.stop(); }});
-  if (analysis) {
-    parts.add({"the analysis", [&] { return analysis->analyzer().start(); },
-               [&] { analysis->analyzer().stop(); }});
+  if (*analysis) {
+    parts.add({"the analysis", [&] { return (*analysis)->analyzer().start(); },
+               [&] { (*analysis)->analyzer().stop(); }});
+    parts.add({"answers of the analysis",
+               [&] {
+                 routes.fleet().start([&] { (*server)->wake(); });
+                 return base::Result<void>{};
+               },
+               [&] { routes.fleet().stop(); }});
   }
   parts.add({"answers from the history", nothing, [&] { routes.stop_history(); }});
   parts.add({"answers to queries", nothing, [&] { routes.stop_queries(); }});

@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "advise_part.h"
 #include "analyze/analyzer.h"
 #include "api/fleet_routes.h"
 #include "base/clock.h"
@@ -24,6 +25,7 @@
 #include "fleet_part.h"
 #include "history/state_store.h"
 #include "http/server.h"
+#include "model/memory_state_store.h"
 #include "prom/prometheus_reader.h"
 #include "serving.h"
 
@@ -44,7 +46,7 @@ int refuse(const base::Error& error) {
 // Where results are kept, with the lock that makes it ours.
 struct Place {
   std::optional<base::LockFile> lock;
-  std::unique_ptr<model::StateStore> store;  // null: there is no place
+  std::unique_ptr<model::StateStore> store;  // in memory where there is no place
 };
 
 // An error where another fleet service has it; else without one it goes on.
@@ -68,43 +70,44 @@ base::Result<Place> take_place(const config::FleetSettings& settings) {
     trouble += "; give --data-dir a directory that can be written";
   }
   base::log(LogLevel::kWarning, trouble + "; goes on, and its results do not outlive it");
+  place.store = std::make_unique<model::MemoryStateStore>();
   return place;
 }
 
-api::FleetSetup api_setup(const config::FleetSettings& settings) {
+api::FleetSetup api_setup(const config::FleetSettings& settings, AdvisePart& advise) {
   wire::FleetConfig config;
   config.prometheus_url = settings.reader.engine.url;
   config.query_condition = settings.reader.condition;
   config.max_workers = settings.max_workers;
-  return {.version = GPUSCOPE_VERSION, .config = std::move(config), .ai_configured = false};
+  api::FleetSetup setup{.version = GPUSCOPE_VERSION, .config = std::move(config)};
+  describe(settings.opinions, settings.control, advise, setup);
+  return setup;
 }
 
-analyze::Analyzer::Parts parts_of(model::StateStore* store) {
-  analyze::Analyzer::Parts parts;
-  if (store != nullptr) {
-    parts.keep = [store](const analyze::Results& results) { return keep_results(*store, results); };
-  }
-  return parts;
-}
-
-int serve(const config::FleetSettings& settings, model::StateStore* store,
+int serve(const config::FleetSettings& settings, model::StateStore& store,
           base::StopSignals& signals) {
   base::SystemClock clock;
   auto reader = prom::PrometheusReader::create(clock, settings.reader);
   if (!reader) return refuse(reader.error());
-  analyze::Analyzer analyzer(clock, **reader, settings.analysis, parts_of(store));
-  if (store != nullptr) {
-    if (auto restored = restore_results(*store, analyzer); !restored) {
-      base::log(LogLevel::kError, restored.error().message + "; begins without results");
-    }
+  auto advise = AdvisePart::create(clock, settings.opinions, settings.control, store, nullptr);
+  if (!advise) return refuse(advise.error());
+  analyze::Analyzer analyzer(clock, **reader, settings.analysis, analysis_parts(store, **advise));
+  if (auto restored = restore_results(store, analyzer); !restored) {
+    base::log(LogLevel::kError, restored.error().message + "; begins without results");
   }
-  api::FleetService service(clock, analyzer, api_setup(settings));
+  api::FleetService service(clock, analyzer, api_setup(settings, **advise));
   auto server = http::Server::listen(
       settings.http, [&service](const http::Request& request) { return service.handle(request); });
   if (!server) return refuse(server.error());
 
   base::RunGroup parts;
   parts.add({"the analysis", [&] { return analyzer.start(); }, [&] { analyzer.stop(); }});
+  parts.add({"answers that take their time",
+             [&] {
+               service.fleet().start([&] { (*server)->wake(); });
+               return base::Result<void>{};
+             },
+             [&] { service.fleet().stop(); }});
   parts.add({"the server", [&] { return (*server)->start(), base::Result<void>{}; },
              [&] { (*server)->stop(); }});
   if (auto started = parts.start(clock, kStopLimit); !started) return refuse(started.error());
@@ -135,7 +138,7 @@ int run(const FleetCommand& command) {
   const auto place = take_place(*settings);
   if (!place) return refuse(place.error());
   base::StopSignals signals;
-  return serve(*settings, place->store.get(), signals);
+  return serve(*settings, *place->store, signals);
 }
 
 }  // namespace gpuscope::app

@@ -12,6 +12,7 @@
 #include <utility>
 #include <vector>
 
+#include "advise/history_evidence.h"
 #include "agent_parts.h"
 #include "base/log.h"
 #include "history/state_store.h"
@@ -82,6 +83,30 @@ base::Result<void> restore_results(model::StateStore& store, analyze::Analyzer& 
   return {};
 }
 
+analyze::Analyzer::Parts analysis_parts(model::StateStore& store, AdvisePart& advise) {
+  analyze::Analyzer::Parts parts;
+  parts.consult = [&advise](std::vector<model::UseEvidence> gpus, const model::UsageWindow& window,
+                            bool use_ai) {
+    return advise.consult(std::move(gpus), window, use_ai);
+  };
+  parts.act = [&advise](const analyze::Results& results) {
+    advise.act(results.gpus, results.judged_by.low_below);
+  };
+  parts.keep = [&store](const analyze::Results& results) { return keep_results(store, results); };
+  parts.cancel = [&advise] { advise.cancel(); };
+  return parts;
+}
+
+void describe(const advise::Options& opinions, const act::Options& control, AdvisePart& advise,
+              api::FleetSetup& setup) {
+  setup.ai_configured = advise.ai_configured();
+  setup.config.ai_model = opinions.chat.model;
+  setup.config.control_enabled = control.enabled;
+  if (!control.url.empty()) setup.config.control_url = control.url;
+  setup.more_metrics = [&advise](auto format, auto& out) { advise.append_metrics(format, out); };
+  if (control.enabled) setup.actions = [&advise] { return advise.actions(); };
+}
+
 // ---- an agent's
 
 namespace {
@@ -95,31 +120,33 @@ std::map<std::string, std::string> models_of(const collect::Collector& collector
   return models;
 }
 
-analyze::Analyzer::Parts parts_of(model::StateStore& store) {
-  analyze::Analyzer::Parts parts;
-  parts.keep = [&store](const analyze::Results& results) { return keep_results(store, results); };
-  return parts;
-}
-
 }  // namespace
 
-std::unique_ptr<AgentAnalysis> AgentAnalysis::make(const config::AgentSettings& settings,
-                                                   const std::string& hostname,
-                                                   const history::History* history,
-                                                   const collect::Collector& collector,
-                                                   base::Clock& clock) {
+base::Result<std::unique_ptr<AgentAnalysis>> AgentAnalysis::make(
+    const config::AgentSettings& settings, const std::string& hostname,
+    const history::History* history, const collect::Collector& collector, base::Clock& clock) {
   if (history == nullptr || !settings.analysis_enabled) return nullptr;
+  auto store = std::make_unique<history::SqliteStateStore>(history_path(settings.data_dir));
+  auto advise = AdvisePart::create(clock, settings.opinions, settings.control, *store,
+                                   std::make_unique<advise::HistoryEvidence>(history->reader()));
+  if (!advise) return std::unexpected(std::move(advise.error()));
   analyze::HistoryReaderParts parts{.series = history->reader(),
                                     .hostname = hostname,
                                     .models = [&collector] { return models_of(collector); }};
-  return std::unique_ptr<AgentAnalysis>(new AgentAnalysis(settings, std::move(parts), clock));
+  return std::unique_ptr<AgentAnalysis>(
+      new AgentAnalysis(settings, std::move(parts), std::move(store), std::move(*advise), clock));
 }
 
 AgentAnalysis::AgentAnalysis(const config::AgentSettings& settings,
-                             analyze::HistoryReaderParts parts, base::Clock& clock)
-    : reader_(std::move(parts)),
-      store_(std::make_unique<history::SqliteStateStore>(history_path(settings.data_dir))),
-      analyzer_(clock, reader_, settings.analysis, parts_of(*store_)) {
+                             analyze::HistoryReaderParts parts,
+                             std::unique_ptr<model::StateStore> store,
+                             std::unique_ptr<AdvisePart> advise, base::Clock& clock)
+    : opinions_(settings.opinions),
+      control_(settings.control),
+      reader_(std::move(parts)),
+      store_(std::move(store)),
+      advise_(std::move(advise)),
+      analyzer_(clock, reader_, settings.analysis, analysis_parts(*store_, *advise_)) {
   if (auto restored = restore_results(*store_, analyzer_); !restored) {
     base::log(base::LogLevel::kError, restored.error().message + "; begins without results");
   }
@@ -135,7 +162,9 @@ api::FleetSetup AgentAnalysis::setup() const {
   wire::FleetConfig config;
   config.query_condition = "{}";  // one machine has no pods
   config.max_workers = 1;
-  return {.version = GPUSCOPE_VERSION, .config = std::move(config), .ai_configured = false};
+  api::FleetSetup setup{.version = GPUSCOPE_VERSION, .config = std::move(config)};
+  describe(opinions_, control_, *advise_, setup);
+  return setup;
 }
 
 }  // namespace gpuscope::app

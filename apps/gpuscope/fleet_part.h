@@ -5,6 +5,7 @@
 #include <memory>
 #include <string>
 
+#include "advise_part.h"
 #include "analyze/analyzer.h"
 #include "analyze/history_reader.h"
 #include "api/fleet_routes.h"
@@ -23,15 +24,22 @@ base::Result<void> keep_results(model::StateStore& store, const analyze::Results
 // Gives the analyzer what was kept; nothing is no error.
 base::Result<void> restore_results(model::StateStore& store, analyze::Analyzer& analyzer);
 
+// What a run asks and does beyond scores; both outlive what is made of them.
+analyze::Analyzer::Parts analysis_parts(model::StateStore& store, AdvisePart& advise);
+
+// What the API says of them, from the settings.
+void describe(const advise::Options& opinions, const act::Options& control, AdvisePart& advise,
+              api::FleetSetup& setup);
+
 // An agent's analysis of its own history.
 class AgentAnalysis {
  public:
   // Null where it has no history, or shall not. All outlive it.
-  static std::unique_ptr<AgentAnalysis> make(const config::AgentSettings& settings,
-                                             const std::string& hostname,
-                                             const history::History* history,
-                                             const collect::Collector& collector,
-                                             base::Clock& clock);
+  static base::Result<std::unique_ptr<AgentAnalysis>> make(const config::AgentSettings& settings,
+                                                           const std::string& hostname,
+                                                           const history::History* history,
+                                                           const collect::Collector& collector,
+                                                           base::Clock& clock);
 
   // Why there is none.
   static std::string why_none(const config::AgentSettings& settings);
@@ -41,10 +49,14 @@ class AgentAnalysis {
 
  private:
   AgentAnalysis(const config::AgentSettings& settings, analyze::HistoryReaderParts parts,
+                std::unique_ptr<model::StateStore> store, std::unique_ptr<AdvisePart> advise,
                 base::Clock& clock);
 
+  const advise::Options opinions_;
+  const act::Options control_;
   analyze::HistoryReader reader_;
-  std::unique_ptr<model::StateStore> store_;
+  const std::unique_ptr<model::StateStore> store_;
+  const std::unique_ptr<AdvisePart> advise_;
   analyze::Analyzer analyzer_;
 };
 

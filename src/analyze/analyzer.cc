@@ -74,6 +74,7 @@ class Analyzer::Impl {
   Impl(base::Clock& clock, model::UsageReader& reader, const Options& options, Parts parts)
       : clock_(clock), reader_(reader), parts_(std::move(parts)) {
     status_.options = options;
+    status_.reachable = options.live;  // a part of this process, until a reading fails
     auto none = std::make_shared<Results>();
     none->judged_by = options.score;
     results_ = std::move(none);

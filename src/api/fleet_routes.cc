@@ -97,6 +97,12 @@ void FleetRoutes::configure(base::Clock& clock, analyze::Analyzer& analyzer, Fle
   setup_ = std::move(setup);
 }
 
+void FleetRoutes::start(std::function<void()> wake) {
+  SlowAnswersOptions options;
+  options.workers = 1;
+  slow_.start(*clock_, options, std::move(wake));
+}
+
 template <typename Use>
 RouteHandler FleetRoutes::with_analyzer(Use use) {
   return [this, use](const Request& request, Captures) -> std::optional<Response> {
@@ -151,6 +157,8 @@ std::vector<Route> FleetRoutes::table() {
            wire::append_stats(out, analyzer_->results()->stats);
          });
        })},
+      {"GET", "/actions", "actions", false,
+       with_analyzer([this](const Request& request) { return actions(request); })},
       {"GET", "/config", "config", false, with_analyzer([this](const Request&) {
          std::string body;
          wire::append_fleet_config(body, config());
@@ -178,6 +186,17 @@ Response FleetRoutes::analyze(const Request& request) {
   json.key("message").string("GPU analysis started in background");
   json.key("use_ai").boolean(asks_ai).end_object();
   return http::text_response(200, kJsonType, std::move(body));
+}
+
+std::optional<Response> FleetRoutes::actions(const Request& request) {
+  if (!setup_.actions) return http::error_response(404, "nothing is acted on: control is off");
+  return slow_.answer("actions", request, [this] {
+    return [this](std::size_t) {
+      auto body = setup_.actions();
+      return body ? http::text_response(200, kJsonType, std::move(*body))
+                  : http::error_response(503, body.error().message);
+    };
+  });
 }
 
 Response FleetRoutes::update(const Request& request) {
@@ -262,6 +281,7 @@ void FleetRoutes::append_metrics(std::string& out, wire::MetricsFormat format) c
                               .interval = options.interval,
                               .ai_enabled = options.use_ai},
                              format);
+  if (setup_.more_metrics) setup_.more_metrics(format, out);
 }
 
 Response FleetRoutes::metrics(const Request& request) {

@@ -14,6 +14,7 @@
 
 #include "analyze/analyzer.h"
 #include "api/router.h"
+#include "api/slow_answers.h"
 #include "base/clock.h"
 #include "http/server.h"
 #include "wire/fleet_document.h"
@@ -27,6 +28,10 @@ struct FleetSetup {
   // What does not change while it runs; the rest is the analyzer's.
   wire::FleetConfig config;
   bool ai_configured = false;  // there is a model that may be asked
+  // Appends further families to /metrics; empty: there are none.
+  std::function<void(wire::MetricsFormat, std::string& out)> more_metrics{};
+  // What was done because of results, as JSON. May wait for the disk. Empty: nothing ever is.
+  std::function<base::Result<std::string>()> actions{};
 };
 
 // Documents are encoded once for all who ask, and again when something has changed. Not
@@ -38,10 +43,15 @@ class FleetRoutes {
 
   // Without these all answers are 503, for `why_none`.
   void configure(base::Clock& clock, analyze::Analyzer& analyzer, FleetSetup setup);
+  // Answers what takes its time, on a thread of its own; `wake` as of SlowAnswers. To be stopped
+  // before what `actions` needs is gone.
+  void start(std::function<void()> wake);
+  void stop() { slow_.stop(); }
   void configure_none(std::string why_none) { why_none_ = std::move(why_none); }
   bool is_configured() const { return analyzer_ != nullptr; }
 
-  // /analyze, /results, /results/low, /results/stats, /config and /config/update.
+  // /analyze, /results, /results/low, /results/stats, /actions, /config and
+  // /config/update.
   std::vector<Route> table();
   // `GET /` of a service.
   std::string service_document() const;
@@ -73,6 +83,7 @@ class FleetRoutes {
   wire::FleetConfig config() const;
   wire::FleetHealth health() const;
   http::Response analyze(const http::Request& request);
+  std::optional<http::Response> actions(const http::Request& request);
   http::Response update(const http::Request& request);
 
   base::Clock* clock_ = nullptr;
@@ -81,6 +92,7 @@ class FleetRoutes {
   std::string why_none_ = "cannot analyse: this agent keeps no history";
   std::array<Encoded, kDocuments> documents_;
   wire::Gzip gzip_;
+  SlowAnswers slow_;
 };
 
 // All that a fleet service serves.
@@ -93,6 +105,7 @@ class FleetService {
     return router_.handle(request);
   }
   std::span<const Route> table() const { return router_.routes(); }
+  FleetRoutes& fleet() { return fleet_; }
 
  private:
   std::vector<Route> make_table();

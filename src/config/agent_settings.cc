@@ -423,8 +423,12 @@ base::Result<AgentSettings> build(const Values& values, const Environment& envir
   }
   const auto analysis = text_of(values, "analysis");
   settings.analysis_enabled = !analysis || *analysis == "on" || *analysis == "true";
-  settings.analysis = analysis_from(values);
+  auto chosen = analysis_from(values);
+  if (!chosen) return std::unexpected(std::move(chosen.error()));
+  settings.analysis = chosen->analysis;
   settings.analysis.live = true;
+  settings.opinions = std::move(chosen->opinions);
+  settings.control = std::move(chosen->control);
   auto remote_write = remote_write_from(values);
   if (!remote_write) return std::unexpected(std::move(remote_write.error()));
   settings.remote_write = std::move(*remote_write);

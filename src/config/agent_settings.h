@@ -8,6 +8,8 @@
 #include <span>
 #include <string>
 
+#include "act/options.h"
+#include "advise/options.h"
 #include "analyze/options.h"
 #include "base/log.h"
 #include "base/result.h"
@@ -59,6 +61,8 @@ struct AgentSettings {
   double sim_speed = 1;          // how fast time passes; not 1 for the method "sim" alone
   bool analysis_enabled = true;  // whether use is judged, from the history
   analyze::Options analysis;
+  advise::Options opinions;
+  act::Options control;
   prom::RemoteWriteOptions remote_write;  // but for the file of the position
   std::string data_dir;                   // empty: there is none
   std::string data_dir_trouble;           // why, and the cure

@@ -8,6 +8,7 @@
 #include <charconv>
 #include <cmath>
 #include <filesystem>
+#include <iterator>
 #include <optional>
 #include <system_error>
 #include <utility>
@@ -15,6 +16,7 @@
 
 #include "base/duration.h"
 #include "base/web_url.h"
+#include "config/advise_settings.h"
 #include "config/agent_settings.h"
 #include "config/listen.h"
 #include "config/remote_write_settings.h"
@@ -269,7 +271,12 @@ base::Result<FleetSettings> build(const Values& values, const Environment& envir
   apply_place(values, settings.http);
   apply_number(values, "max-workers", settings.max_workers);
   settings.reader = reader_from(values, settings.max_workers);
-  settings.analysis = analysis_from(values);
+  auto analysis = analysis_from(values);
+  if (!analysis) return std::unexpected(std::move(analysis.error()));
+  settings.analysis = analysis->analysis;
+  settings.opinions = std::move(analysis->opinions);
+  settings.opinions.chat.workers = settings.max_workers;
+  settings.control = std::move(analysis->control);
   settings.log_level =
       base::parse_log_level(lower(text_or_none(values, "log-level"))).value_or(settings.log_level);
   settings.log_format =
@@ -286,19 +293,27 @@ base::Result<FleetSettings> build(const Values& values, const Environment& envir
 
 }  // namespace
 
-std::span<const Setting> analysis_settings_table() { return kAnalysis; }
-
-std::span<const Setting> fleet_settings_table() {
+std::span<const Setting> analysis_settings_table() {
   static const std::vector<Setting> table = [] {
-    std::vector<Setting> rows(kService.begin(), kService.end());
-    rows.insert(rows.end(), kAnalysis.begin(), kAnalysis.end());
+    std::vector<Setting> rows(kAnalysis.begin(), kAnalysis.end());
+    std::ranges::copy(advise_settings_table(), std::back_inserter(rows));
     return rows;
   }();
   return table;
 }
 
-analyze::Options analysis_from(const Values& values) {
-  analyze::Options options;
+std::span<const Setting> fleet_settings_table() {
+  static const std::vector<Setting> table = [] {
+    std::vector<Setting> rows(kService.begin(), kService.end());
+    std::ranges::copy(analysis_settings_table(), std::back_inserter(rows));
+    return rows;
+  }();
+  return table;
+}
+
+base::Result<AnalysisSettings> analysis_from(const Values& values) {
+  AnalysisSettings settings;
+  analyze::Options& options = settings.analysis;
   analyze::ScoreOptions& score = options.score;
   apply_number(values, "threshold", score.low_below);
   apply_number(values, "idle-threshold", score.idle_below);
@@ -314,7 +329,14 @@ analyze::Options analysis_from(const Values& values) {
   int minutes = static_cast<int>(options.window / std::chrono::minutes(1));
   apply_number(values, "time-window-min", minutes);
   options.window = std::chrono::minutes(minutes);
-  return options;
+  auto opinions = advise_from(values);
+  if (!opinions) return std::unexpected(std::move(opinions.error()));
+  settings.opinions = std::move(*opinions);
+  options.use_ai = settings.opinions.enabled;
+  auto control = control_from(values, options.interval);
+  if (!control) return std::unexpected(std::move(control.error()));
+  settings.control = std::move(*control);
+  return settings;
 }
 
 base::Result<FleetSettings> load_fleet_settings(const std::map<std::string, std::string>& flags,

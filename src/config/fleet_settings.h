@@ -7,6 +7,8 @@
 #include <span>
 #include <string>
 
+#include "act/options.h"
+#include "advise/options.h"
 #include "analyze/options.h"
 #include "base/log.h"
 #include "base/result.h"
@@ -20,6 +22,8 @@ struct FleetSettings {
   http::Options http;
   prom::ReaderOptions reader;
   analyze::Options analysis;
+  advise::Options opinions;
+  act::Options control;
   std::size_t max_workers = 8;
   std::string data_dir;          // empty: there is none
   std::string data_dir_trouble;  // why, and the cure
@@ -32,8 +36,14 @@ struct FleetSettings {
 std::span<const Setting> fleet_settings_table();
 // How use is judged, and when: what an agent that analyses its own history takes, too.
 std::span<const Setting> analysis_settings_table();
-// What those come to.
-analyze::Options analysis_from(const Values& values);
+// What those come to, second opinions and acting on them among it. kInvalidArgument for settings
+// that do not go together.
+struct AnalysisSettings {
+  analyze::Options analysis;
+  advise::Options opinions;
+  act::Options control;
+};
+base::Result<AnalysisSettings> analysis_from(const Values& values);
 
 // Flags over environment over the file over defaults. The file is the one that --config or
 // GPUSCOPE_CONFIG names, else config.yaml in the working directory where there is one. An error has

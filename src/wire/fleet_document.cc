@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "model/opinion.h"
+#include "wire/opinions.h"
 
 namespace gpuscope::wire {
 namespace {
@@ -31,25 +32,6 @@ void write(JsonWriter& json, std::string_view key, const std::optional<std::stri
   } else {
     json.null();
   }
-}
-
-void write_ai_analysis(JsonWriter& json, std::string_view gpu_id, const model::Opinion& opinion) {
-  json.begin_object().key("gpu_id").string(gpu_id);
-  json.key("status").string(model::opinion_status_name(opinion.status));
-  write(json, "confidence", opinion.confidence, 3);
-  json.key("reason").string(opinion.reason).key("recommendation").string(opinion.recommendation);
-  write(json, "raw_score", opinion.raw_score, 1);
-  write(json, "ai_adjusted_score", opinion.adjusted_score, 1);
-  json.end_object();
-}
-
-void write_opinion(JsonWriter& json, const model::Opinion& opinion) {
-  json.begin_object();
-  json.key("status").string(model::opinion_status_name(opinion.status));
-  write(json, "confidence", opinion.confidence, 3);
-  json.key("verdict").string(opinion.verdict);
-  json.key("reason").string(opinion.reason).key("recommendation").string(opinion.recommendation);
-  json.end_object();
 }
 
 void write_use(JsonWriter& json, const model::GpuUse& use) {
@@ -225,25 +207,16 @@ auto texts(Identity& gpu) {
 
 std::shared_ptr<const model::Opinion> opinion_of(const Json& kept) {
   if (kept.is_null()) return nullptr;
-  auto opinion = std::make_shared<model::Opinion>();
-  opinion->status = static_cast<model::OpinionStatus>(kept.at(0).get<unsigned>() % 3);
-  opinion->confidence = kept.at(1).get<double>();
-  opinion->reason = kept.at(2).get<std::string>();
-  opinion->recommendation = kept.at(3).get<std::string>();
-  opinion->raw_score = kept.at(4).get<double>();
-  if (!kept.at(5).is_null()) opinion->adjusted_score = kept.at(5).get<double>();
-  opinion->verdict = kept.at(6).get<std::string>();
-  opinion->given_by = kept.at(7).get<std::string>();
-  return opinion;
+  auto opinion = parse_kept_opinion(kept.dump());
+  return opinion ? std::make_shared<const model::Opinion>(std::move(*opinion)) : nullptr;
 }
 
 Json kept(const std::shared_ptr<const model::Opinion>& opinion) {
   if (!opinion) return nullptr;
-  const auto& adjusted = opinion->adjusted_score;
-  return Json::array({static_cast<unsigned>(opinion->status), opinion->confidence, opinion->reason,
-                      opinion->recommendation, opinion->raw_score,
-                      adjusted ? Json(*adjusted) : Json(nullptr), opinion->verdict,
-                      opinion->given_by});
+  std::string text;
+  JsonWriter json(text);
+  write_kept_opinion(json, *opinion);
+  return Json::parse(text);
 }
 
 model::GpuUse use_of(const Json& kept) {
