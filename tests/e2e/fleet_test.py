@@ -235,10 +235,11 @@ class Agents(unittest.TestCase):
             self.assertIn('gpu_total_count 3\n', agent.get("/metrics").text)
             self.assertTrue(agent.get("/metrics", headers={"Accept": "application/openmetrics-text"}).text
                             .endswith("# EOF\n"))
-            export = harness.run("history", "export", "--data-dir", agent.data_dir, "--format", "openmetrics")
-            self.assertEqual(export.returncode, 0, export.stderr)
             with Prometheus(scrape=f"127.0.0.1:{agent.port}") as server:
                 self.assert_judged(server, known)
+            agent.stop()
+            export = harness.run("history", "export", "--data-dir", agent.data_dir, "--format", "openmetrics", "--all")
+            self.assertEqual(export.returncode, 0, export.stderr)
         samples = "\n".join(line if not (found := re.match(r"^(\w+\{.*\}) (\S+) (\d+)(?:\.\d+)?$", line))
                             else f"{found[1]} {found[2]} {found[3]}" for line in export.stdout.splitlines()) + "\n"
         with VictoriaMetrics(samples) as server:
