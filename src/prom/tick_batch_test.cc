@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
+#include <cmath>
 #include <map>
 
 #include "model/naming.h"
@@ -92,6 +94,26 @@ TEST(TickBatch, SendsWhatThePagesShow) {
   EXPECT_NE(find(all, "gpuscope_gpu_health", kFirst), nullptr);
   EXPECT_EQ(find(all, "DCGM_EXP_GPU_HEALTH_STATUS", kFirst), nullptr) << "findings are not kept";
   EXPECT_EQ(find(all, "gpu_power_watts", "GPU-BBBB"), nullptr) << "absent is not sent";
+}
+
+// A running agent takes other names: the old series end, the new ones begin.
+TEST(TickBatch, SeriesThatAreRenamedEndAndBeginAnew) {
+  model::Snapshot tick = wire::test_snapshot();
+  TickBatch batch(metrics(), our_labels);
+  batch.add(tick);
+  batch.clear();
+  wire::MetricsOptions renamed = metrics();
+  renamed.names = model::DcgmNames::kNew;
+  batch.change(renamed);
+  tick.time += std::chrono::seconds{1};
+  batch.add(tick);
+  const auto all = sent(batch);
+  const ReadSeries* before = find(all, "DCGM_FI_DEV_GPU_TEMP", kFirst);
+  const ReadSeries* after = find(all, "DCGM_FI_DEV_GPU_TEMP_CELSIUS", kFirst);
+  ASSERT_NE(before, nullptr);
+  ASSERT_NE(after, nullptr);
+  EXPECT_TRUE(std::isnan(before->samples[0].value)) << "a stale marker";
+  EXPECT_EQ(after->samples[0].value, 46.1);
 }
 
 TEST(TickBatch, SortsLabelsAndAddsOurs) {
