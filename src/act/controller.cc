@@ -250,8 +250,10 @@ Call Controller::Impl::call(const GpuUse& gpu) {
     }
   }
   if (!call.done && !stopping_) {
-    note_error({ErrorKind::kUnavailable, fmt::format("cannot act on {}: {} answers {}",
-                                                     gpu.gpu.gpu_id, origin_, call.answer)});
+    const std::string what =
+        response ? fmt::format("{} answers {}", origin_, call.answer) : call.answer;
+    note_error(
+        {ErrorKind::kUnavailable, fmt::format("cannot act on {}: {}", gpu.gpu.gpu_id, what)});
   }
   return call;
 }

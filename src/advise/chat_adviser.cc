@@ -148,7 +148,7 @@ class ChatAdviser::Impl {
   std::deque<Job> jobs_ GUARDED_BY(mutex_);
   std::size_t in_flight_ GUARDED_BY(mutex_) = 0;
   SteadyTime quiet_until_ GUARDED_BY(mutex_){};  // nothing is sent before
-  std::string failure_ GUARDED_BY(mutex_);       // the run's last
+  std::string failure_ GUARDED_BY(mutex_);       // the last that cost an opinion
 };
 
 Result<void> ChatAdviser::Impl::prepare() {
@@ -427,11 +427,15 @@ void ChatAdviser::Impl::give_up(const std::vector<std::size_t>& gpus, const Erro
     if (unreadable_[gpu].empty()) {
       advice.why_none = why;
       advice.reason = error.message;
-      if (why == NoOpinion::kUnreachable) ++status_.unreachable;
+      if (why == NoOpinion::kUnreachable) {
+        ++status_.unreachable;
+        failure_ = error.message;
+      }
       if (why == NoOpinion::kOverLimit) ++status_.over_limit;
       continue;
     }
     ++status_.unreadable;
+    failure_ = unreadable_[gpu];
     advice.opinion = model::Opinion{
         .status = model::OpinionStatus::kSuspicious,
         .confidence = 0,
@@ -449,7 +453,6 @@ void ChatAdviser::Impl::give_up_all(const Error& error, NoOpinion why) {
 }
 
 void ChatAdviser::Impl::note_error(const Error& error) {
-  failure_ = error.message;
   status_.last_error = error;
   status_.last_error_at = clock_.wall_now();
 }
@@ -508,6 +511,7 @@ void ChatAdviser::Impl::finish() {
   MutexLock lock(mutex_);
   if (!saved) {
     note_error(saved.error());
+    failure_ = saved.error().message;
     cache_.keep_changes(changes);
   }
   trouble_.note(failure_);

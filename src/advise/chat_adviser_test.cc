@@ -87,8 +87,9 @@ TEST_F(ChatAdviserTest, AsksForSeveralAtOnceAndMatchesByItsOwnIds) {
     EXPECT_EQ(opinion->raw_score, 12);
     EXPECT_EQ(opinion->given_by, "gpt-4");
   }
-  ASSERT_THAT(chat_.requests(), SizeIs(1));
-  const ChatSeen seen = chat_.requests().front();
+  const std::vector<ChatSeen> requests = chat_.requests();
+  ASSERT_THAT(requests, SizeIs(1));
+  const ChatSeen& seen = requests.front();
   EXPECT_THAT(seen.head, AllOf(HasSubstr("POST /v1/chat/completions "),
                                HasSubstr("Authorization: Bearer sk-very-secret\r\n")));
   EXPECT_EQ(seen.model, "gpt-4");

@@ -12,7 +12,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data) + 1, size - 1);
   const std::size_t step = data[0] + 1;
   const auto read = [&](std::size_t step_bytes, std::size_t piece_bytes, std::size_t& series) {
-    VectorParser parser([&](const Labels& labels, double) { series += 1 + labels.size(); },
+    VectorParser parser([&](const LabelViews& labels, double) { series += 1 + labels.size(); },
                         piece_bytes);
     for (std::size_t at = 0; at < text.size(); at += step_bytes) {
       if (!parser.add(text.substr(at, step_bytes))) break;

@@ -84,7 +84,7 @@ bool ask(Engine& engine, Pass& pass, const UsageQuery& query) {
   AttemptId attempt = 0;
   auto notes = engine.query(expression(query, *pass.window), pass.window->end, [&] {
     attempt = ++pass.attempts;
-    return [&pass, attempt, metric = query.metric](const Labels& labels, double value) {
+    return [&pass, attempt, metric = query.metric](const LabelViews& labels, double value) {
       pass.join.add(metric, attempt, labels, value);
     };
   });

@@ -38,7 +38,7 @@ struct Read {
 Read read(std::string_view text, std::size_t step, std::size_t piece_bytes) {
   std::vector<std::string> series;
   VectorParser parser(
-      [&](const Labels& labels, double value) {
+      [&](const LabelViews& labels, double value) {
         std::string line;
         for (const auto& [name, of] : labels) line += fmt::format("{}={};", name, of);
         series.push_back(fmt::format("{}{}", line, value));

@@ -22,7 +22,7 @@ struct Known {
   std::string_view model;
 };
 
-Known known(const Labels& labels) {
+Known known(const LabelViews& labels) {
   Known found;
   for (const auto& [name, value] : labels) {
     if (name == "UUID" || name == "gpu_uuid") found.uuid = value;
@@ -48,7 +48,7 @@ UsageJoin::Attempt& UsageJoin::attempt(AttemptId id) {
   return attempts_[id];
 }
 
-UsageJoin::Gpu& UsageJoin::find(const Labels& labels) {
+UsageJoin::Gpu& UsageJoin::find(const LabelViews& labels) {
   constexpr char kBetween = '\x1f';
   const Known is = known(labels);
   key_.assign(is.uuid);
@@ -71,7 +71,8 @@ UsageJoin::Gpu& UsageJoin::find(const Labels& labels) {
   return gpu;
 }
 
-void UsageJoin::add(model::UsageMetric metric, AttemptId id, const Labels& labels, double value) {
+void UsageJoin::add(model::UsageMetric metric, AttemptId id, const LabelViews& labels,
+                    double value) {
   const MutexLock lock(mutex_);
   Gpu& gpu = find(labels);
   if (gpu.identity.gpu_id.empty()) {

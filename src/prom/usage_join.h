@@ -22,7 +22,7 @@ using AttemptId = std::uint32_t;
 class UsageJoin {
  public:
   // A series of that metric.
-  void add(model::UsageMetric metric, AttemptId attempt, const Labels& labels, double value);
+  void add(model::UsageMetric metric, AttemptId attempt, const LabelViews& labels, double value);
   // The attempt is whole. True where it had values that are no numbers.
   bool succeed(AttemptId attempt);
 
@@ -50,7 +50,7 @@ class UsageJoin {
     bool has_no_numbers = false;
   };
 
-  Gpu& find(const Labels& labels) REQUIRES(mutex_);
+  Gpu& find(const LabelViews& labels) REQUIRES(mutex_);
   Attempt& attempt(AttemptId id) REQUIRES(mutex_);
 
   mutable base::Mutex mutex_;

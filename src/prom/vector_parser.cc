@@ -176,7 +176,7 @@ class DocumentParser {
 
   const VectorParser::Sink& sink_;
   json::parser parser_;
-  Labels labels_;
+  LabelViews labels_;
 };
 
 // In one line that is fit for a log.

@@ -15,7 +15,7 @@
 namespace gpuscope::prom {
 
 // Of one series, in the engine's order, unescaped. Valid during the call that shows them.
-using Labels = std::vector<std::pair<std::string_view, std::string_view>>;
+using LabelViews = std::vector<std::pair<std::string_view, std::string_view>>;
 
 // What an answer says beside its data.
 struct AnswerNotes {
@@ -29,7 +29,7 @@ struct AnswerNotes {
 class VectorParser {
  public:
   // A series and its value, which is not finite where the engine's is not.
-  using Sink = std::function<void(const Labels& labels, double value)>;
+  using Sink = std::function<void(const LabelViews& labels, double value)>;
 
   // A series that is longer than this is refused.
   static constexpr std::size_t kMaxSeriesBytes = std::size_t{16} << 20;

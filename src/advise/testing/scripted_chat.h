@@ -17,13 +17,13 @@ namespace gpuscope::advise {
 
 // What it was asked.
 struct ChatSeen {
-  std::string head;
-  std::string model;
-  std::string system;
+  std::string head{};
+  std::string model{};
+  std::string system{};
   double temperature = -1;  // none: -1
   int max_tokens = -1;      // by whichever name
-  std::vector<std::string> ids;
-  std::vector<std::string> pods;
+  std::vector<std::string> ids{};
+  std::vector<std::string> pods{};
 };
 
 // Speaks both dialects, by the path. Its opinion of every GPU: idle, confidence 0.9, with the mean
