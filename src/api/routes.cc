@@ -212,9 +212,9 @@ http::Response Routes::health() const {
   }
   const bool healthy = views.front().status.state == collect::SourceState::kRunning;
   std::string body;
-  // A run that is overdue outranks all else.
-  const std::string_view of_use = fleet_.status();
-  const std::string_view status = !healthy && of_use == "healthy" ? "degraded" : of_use;
+  // A run that is overdue outranks all else; what the history lacks is told by itself.
+  std::string_view status = healthy ? "healthy" : "degraded";
+  if (fleet_.status() == "warning") status = "warning";
   wire::append_health_document(body, status, version_, sources,
                                agent_ ? agent_() : wire::AgentHealth{},
                                [this](auto& json) { fleet_.write_health(json); });
