@@ -6,6 +6,8 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
+#include <charconv>
+#include <chrono>
 #include <cstring>
 #include <utility>
 
@@ -37,7 +39,9 @@ bool library_is_ready() {
 struct Sending {
   std::string_view left;  // of the mail
   SmtpResult result;
-  bool secret = false;  // what we say until the server has answered is a password
+  bool secret = false;   // what we say until the server has answered is a password
+  bool parting = false;  // all is said: what the server answers now means nothing
+  std::string reply;     // its last line before that
 
   void add_step(std::string_view mark, std::string_view text) {
     while (!text.empty() && (text.back() == '\n' || text.back() == '\r')) text.remove_suffix(1);
@@ -48,6 +52,7 @@ struct Sending {
     if (line.starts_with("MAIL ")) result.stage = SmtpStage::kSender;
     if (line.starts_with("RCPT ")) result.stage = SmtpStage::kRecipient;
     if (line.starts_with("DATA")) result.stage = SmtpStage::kData;
+    if (line.starts_with("QUIT")) parting = true;
     if (secret) return add_step(">", "(a secret)");
     if (line.starts_with("AUTH ")) {
       secret = true;
@@ -60,6 +65,9 @@ struct Sending {
   void note_reply(std::string_view line) {
     if (!line.starts_with("334")) secret = false;  // it asks for more of it
     add_step("<", line);
+    if (parting) return;
+    reply = line.substr(0, line.find_last_not_of("\r\n") + 1);
+    std::from_chars(reply.data(), reply.data() + reply.size(), result.code);
   }
 };
 
@@ -101,7 +109,7 @@ class SmtpClient::Impl {
  private:
   void set_up(Sending& sending, const curl_slist* to, const std::string& password, char* error);
   CURLcode perform();
-  std::string failure(CURLcode code, const char* error, const SmtpResult& result) const;
+  std::string failure(CURLcode code, const char* error, const Sending& sending) const;
 
   const EmailOptions options_;
   const std::unique_ptr<CURLM, CloseMulti> multi_;
@@ -164,17 +172,13 @@ CURLcode SmtpClient::Impl::perform() {
 
 // The server's own last words say more than the library's.
 std::string SmtpClient::Impl::failure(CURLcode code, const char* error,
-                                      const SmtpResult& result) const {
-  const std::string_view why = error[0] != '\0' ? error : curl_easy_strerror(code);
+                                      const Sending& sending) const {
   constexpr int kRefusal = 400;
-  std::string said;
-  if (result.code >= kRefusal) {
-    for (const std::string& step : result.steps) {
-      if (step.starts_with("< ")) said = step.substr(2);
-    }
+  if (sending.result.code >= kRefusal) {
+    return fmt::format("cannot send mail through {}: it says '{}'", server(), sending.reply);
   }
-  if (said.empty()) return fmt::format("cannot send mail through {}: {}", server(), why);
-  return fmt::format("cannot send mail through {}: it says '{}'", server(), said);
+  return fmt::format("cannot send mail through {}: {}", server(),
+                     error[0] != '\0' ? error : curl_easy_strerror(code));
 }
 
 SmtpResult SmtpClient::Impl::send(const std::string& to, std::string_view mail) {
@@ -190,14 +194,11 @@ SmtpResult SmtpClient::Impl::send(const std::string& to, std::string_view mail) 
   std::array<char, CURL_ERROR_SIZE> error{};
   set_up(sending, recipients.get(), *password, error.data());
   const CURLcode code = perform();
-  long reply = 0;
-  curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &reply);
   curl_easy_reset(easy_.get());  // nothing of this call is looked at any more
   SmtpResult& result = sending.result;
-  result.code = static_cast<int>(reply);
   result.sent = code == CURLE_OK;
   result.cancelled = cancelled_ && !result.sent;
-  if (!result.sent) result.error = failure(code, error.data(), result);
+  if (!result.sent) result.error = failure(code, error.data(), sending);
   return std::move(sending.result);
 }
 
