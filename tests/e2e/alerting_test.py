@@ -116,9 +116,10 @@ class AgentAlone(Mailbox):
             metrics = agent.get("/metrics").text
             self.assertIn("\ngpuscope_alerting_up 1\n", metrics)
             self.assertRegex(metrics, r"\ngpuscope_alerting_messages_total [1-9]")
-        # The other GPU is fine.
+        # The other GPU stays cool.
         for mail in self.mails():
-            self.assertNotIn("SIM-RTX3080", mail.subject)
+            if "Temperature" in mail.subject:
+                self.assertNotIn("SIM-RTX3080", mail.subject)
 
     @unittest.skipUnless(shutil.which("amtool"), "amtool is not installed (package prometheus-alertmanager)")
     def test_amtool_makes_and_ends_silences(self):
@@ -133,7 +134,7 @@ class AgentAlone(Mailbox):
                              [(silence, "active", "known")])
             harness.wait_for(lambda: agent.health()["alerting"]["silences"] == 1, "the silence to be in force")
             amtool("silence", "expire", silence)
-            self.assertEqual(json.loads(amtool("silence", "query", "-o", "json")), [])
+            self.assertFalse(json.loads(amtool("silence", "query", "-o", "json")))
             self.assertEqual(agent.get(f"/api/v2/silence/{silence}").json["status"]["state"], "expired")
 
     RULE = """groups:
