@@ -16,6 +16,13 @@ TickBatch::~TickBatch() = default;
 
 void TickBatch::change(wire::MetricsOptions metrics) {
   metrics_ = std::make_unique<wire::MetricsText>(std::move(metrics));
+  changed_ = true;
+}
+
+// A label that is renamed and empty is none: then another line says the same series.
+bool TickBatch::goes_on(const Entry& entry) const {
+  return std::ranges::any_of(
+      present_, [&](const Entry* other) { return other->second.labels == entry.second.labels; });
 }
 
 void TickBatch::add(const model::Snapshot& tick) {
@@ -73,8 +80,10 @@ void TickBatch::take(const model::Snapshot& tick, bool send) {
     if (send) put(*entry, {time, line->value});
   }
   for (Entry* entry : before_) {
-    if (send && entry->second.tick != tick_) put(*entry, {time, stale_marker()});
+    if (!send || entry->second.tick == tick_ || (changed_ && goes_on(*entry))) continue;
+    put(*entry, {time, stale_marker()});
   }
+  changed_ = false;
 }
 
 bool TickBatch::next_request(std::size_t& from, std::size_t max_bytes,

@@ -67,12 +67,14 @@ class TickBatch {
   void take(const model::Snapshot& tick, bool send);
   Entry* find(std::string_view line);
   void put(Entry& entry, Sample sample);
+  bool goes_on(const Entry& entry) const;
 
   const Labels labels_;
   wire::PrometheusText gpu_metric_;
   std::unique_ptr<wire::MetricsText> metrics_;
   std::string page_;
 
+  bool changed_ = false;         // how the pages look, since the last tick
   bool simulated_ = false;       // the last tick
   std::array<Known, 2> known_;   // of real GPUs and of simulated ones: their labels differ
   std::vector<Entry*> present_;  // of the last tick, in the order of the page
