@@ -42,8 +42,7 @@ class Machine {
     source_ = device::sim::make_sim_source(options);
     snapshot_.inventory = *source_->open();
     snapshot_.devices.resize(2);
-    // A period begins there: the 1000th.
-    snapshot_.time = device::sim::kBoot + 1000 * device::sim::kMaxPeriod;
+    snapshot_.time = device::sim::kBoot;  // the first period begins: nothing has happened yet
     now_ = base::SteadyTime{std::chrono::hours{1}};
   }
 
