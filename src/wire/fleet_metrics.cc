@@ -136,7 +136,7 @@ std::string label(std::string_view name, std::string_view value) {
   return out;
 }
 
-void append_stats(std::string& out, const model::UseStats& stats) {
+void append_stats_families(std::string& out, const model::UseStats& stats) {
   append_gauge(out, "gpu_total_count", "GPUs that were in use within the window",
                static_cast<double>(stats.total));
   append_gauge(out, "gpu_low_utilization_count", "GPUs whose score is under the threshold",
@@ -193,7 +193,7 @@ void append_fleet_metrics(std::string& out, std::span<const GpuUse> gpus,
                           const model::UseStats& stats, const FleetCounters& counters,
                           const FleetInfo& info, MetricsFormat format) {
   append_gpus(out, gpus);
-  append_stats(out, stats);
+  append_stats_families(out, stats);
   append_counters(out, counters, format);
   std::string labels = label("version", info.version);
   std::string threshold;
