@@ -90,7 +90,7 @@ TEST_F(Fleet, GivesResults) {
   EXPECT_EQ(low["gpus"][0], results[0]);
   const Json stats = json({"results", "stats"});
   EXPECT_EQ(stats["total_gpus"], 3);
-  EXPECT_EQ(stats["by_status"], (Json{{"idle", 1}, {"normal", 1}, {"unknown", 1}}));
+  EXPECT_EQ(stats["by_status"], (Json{{"idle", 1}, {"high", 1}, {"unknown", 1}}));
 }
 
 TEST_F(Fleet, EncodesOncePerRun) {

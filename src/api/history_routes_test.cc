@@ -21,7 +21,6 @@ using model::Metric;
 using model::SeriesBucket;
 using model::SeriesKey;
 using testing::HasSubstr;
-using testing::StartsWith;
 using Query = std::vector<std::pair<std::string, std::string>>;
 
 constexpr base::WallTime kNow{std::chrono::seconds{1'795'339'482}};

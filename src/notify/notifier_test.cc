@@ -109,7 +109,7 @@ TEST_F(NotifierTest, PostsWhatAReceiverIsToldOf) {
 TEST_F(NotifierTest, TriesAgainWhatMayWorkLater) {
   script_.answer(ScriptedAnswer::status(429, "Retry-After: 30\r\n"));
   script_.answer(ScriptedAnswer::status(500, "", "oops"));
-  script_.answer({"", ScriptedAnswer::Then::kClose});
+  script_.answer(ScriptedAnswer::status(408));
   start({webhook("webhook", server_)});
   ASSERT_TRUE(notifier_->take(test_message("1")));
   for (std::uint64_t retries = 1; retries <= 3; ++retries) {

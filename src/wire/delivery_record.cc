@@ -209,7 +209,7 @@ base::Result<Delivery> decode_delivery(std::string_view key, std::string_view te
   const Json& uncertain = reader.member(json, "uncertain");
   const Json& firing = reader.member(json, "firing");
   const Json& message = reader.member(json, "message", !delivery.is_done());
-  bool good = json.value("version", Json()) == kVersion && attempts.is_number_unsigned() &&
+  bool good = reader.member(json, "version") == kVersion && attempts.is_number_unsigned() &&
               uncertain.is_boolean() && firing.is_boolean();
   if (good) {
     delivery.attempts = attempts.get<std::uint32_t>();
@@ -220,6 +220,7 @@ base::Result<Delivery> decode_delivery(std::string_view key, std::string_view te
     delivery.message = read_message(reader, message, delivery);
     good = good && !delivery.message->alerts.empty();
   }
+  good = good && (delivery.is_done() || delivery.message);
   if (!good || !reader.good()) {
     return base::fail(base::ErrorKind::kInvalidArgument,
                       fmt::format("cannot read the record of the message {}: it is damaged, or of "

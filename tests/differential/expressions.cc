@@ -49,7 +49,8 @@ double strange(Dice& dice) {
 std::vector<LabelledSample> random_samples(Dice& dice, std::string_view name, std::int64_t begin,
                                            std::int64_t length) {
   std::vector<LabelledSample> samples;
-  const bool whole = dice.one_in(3);
+  // Equal values are left to those that topk does not see.
+  const bool whole = (name == "h" || name == "k") && dice.one_in(3);
   const bool strange_ones = name == "h";
   double value = dice.number(0, 100);
   std::int64_t time = begin + static_cast<std::int64_t>(dice.below(kInterval));
@@ -106,7 +107,7 @@ class Grammar {
       case 0:
         return literal();
       case 1:
-        return dice_.one_in(2) ? "time()" : literal();
+        return dice_.one_in(2) ? "(time() % 1000)" : literal();
       case 2:
         return fmt::format("scalar({})", vector(nesting + 1));
       case 3:
@@ -118,8 +119,12 @@ class Grammar {
   }
 
  private:
+  // Of what is computed no remainder is taken: the last digit of a power or of a sum decides it.
   std::string arithmetic() {
-    return dice_.pick(std::array<std::string_view, 6>{"+", "-", "*", "/", "%", "^"});
+    return dice_.pick(std::array<std::string_view, 5>{"+", "-", "*", "/", "^"});
+  }
+  std::string simple_arithmetic() {
+    return dice_.pick(std::array<std::string_view, 5>{"+", "-", "*", "/", "%"});
   }
   std::string comparison() {
     return dice_.pick(std::array<std::string_view, 6>{"==", "!=", "<", "<=", ">", ">="});
@@ -204,7 +209,10 @@ class Grammar {
         "sum", "avg", "min", "max", "count", "stddev", "quantile", "topk", "bottomk"});
     std::string inner = vector(nesting + 1);
     if (name == "quantile") inner = share() + ", " + inner;
-    if (name.ends_with("k")) inner = fmt::format("{}, {}", dice_.below(5), inner);
+    // Which of equal values are the greatest, Prometheus leaves to the order of a map.
+    if (name.ends_with("k")) {
+      inner = fmt::format("{}, {}", dice_.below(5), dice_.one_in(2) ? "g" : "c{a!=\"z\"}");
+    }
     if (dice_.one_in(3)) return fmt::format("{}({})", name, inner);
     const std::string grouping =
         fmt::format("{} ({})", dice_.one_in(2) ? "by" : "without", label_list());
@@ -277,9 +285,8 @@ class Grammar {
     std::string left = vector(nesting + 1);
     if (!match.empty() && dice_.one_in(2)) {
       const bool to_left = dice_.one_in(2);
-      op +=
-          fmt::format(" {}{}", to_left ? "group_left" : "group_right",
-                      dice_.pick(std::array<std::string_view, 4>{"", "()", " (nothing)", " (to)"}));
+      op += fmt::format(" {}{}", to_left ? "group_left" : "group_right",
+                        dice_.pick(std::array<std::string_view, 3>{"()", " (nothing)", " (to)"}));
       std::string& one = to_left ? right : left;
       if (dice_.one_in(2)) one = fmt::format("max by (a) ({})", one);
     }
@@ -299,8 +306,8 @@ class Grammar {
       case 1:
         return fmt::format("+{}", selector());
       case 2:
-        return fmt::format("{} {} {} {} {} {} {}", selector(), arithmetic(), literal(),
-                           arithmetic(), literal(), comparison(), literal());
+        return fmt::format("{} {} {} {} {} {} {}", selector(), simple_arithmetic(), literal(),
+                           simple_arithmetic(), literal(), comparison(), literal());
       default:
         return fmt::format("-{} ^ {} * {}", selector(), literal(), literal());
     }

@@ -20,7 +20,11 @@ class Grafana(unittest.TestCase):
     def setUpClass(cls):
         cls.agent = harness.Agent("--method", "sim", "--interval", "200ms", "--hostname", "node-1")
         cls.addClassCleanup(cls.agent.__exit__)
-        harness.wait_for(lambda: cls.query("gpu_temperature_celsius"), "samples in the history")
+
+        def remembers():
+            status, document = cls.send("/api/v1/query", query="gpu_temperature_celsius")
+            return status == 200 and document["data"]["result"]
+        harness.wait_for(remembers, "samples in the history")
 
     @classmethod
     def send(cls, path, method="POST", **form):
