@@ -9,8 +9,8 @@ else()
   # g++ 12 sees null pointers in the standard library's own inlined code at -O2.
   target_compile_options(gpuscope_options INTERFACE -Wno-null-dereference)
 endif()
-if(CMAKE_UNITY_BUILD)  # a name of one file is no shadow over another's
-  target_compile_options(gpuscope_options INTERFACE -Wno-shadow)
+if(CMAKE_UNITY_BUILD)  # a name of one file is no shadow over another's, and each file is the main one
+  target_compile_options(gpuscope_options INTERFACE -Wno-shadow $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
 endif()
 target_compile_definitions(gpuscope_options INTERFACE SPDLOG_FMT_EXTERNAL)
 target_include_directories(gpuscope_options INTERFACE ${CMAKE_SOURCE_DIR}/src)

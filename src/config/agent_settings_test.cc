@@ -7,6 +7,9 @@
 #include <set>
 #include <sstream>
 
+#include "config/advise_settings.h"
+#include "config/fleet_settings.h"
+
 namespace gpuscope::config {
 namespace {
 
@@ -228,13 +231,17 @@ TEST(DataDir, FollowsWhoeverRunsTheAgent) {
 
 TEST(SettingsTable, IsConsistent) {
   std::set<std::string_view> seen;
+  std::set<std::string_view> of_analysis;
+  for (const Setting& row : analysis_settings_table()) of_analysis.insert(row.flag);
+  for (const Setting& row : advise_settings_table()) of_analysis.insert(row.flag);
   for (const Setting& row : agent_settings_table()) {
     EXPECT_TRUE(seen.insert(row.flag).second) << row.flag;
     std::string variable = "GPUSCOPE_" + std::string(row.flag);
     for (char& c : variable) c = c == '-' ? '_' : static_cast<char>(std::toupper(c));
-    // Those of mail have the names that others gave them long ago.
-    const bool is_mail = row.env.starts_with("SMTP_") || row.env.starts_with("EMAIL_TO");
-    EXPECT_TRUE(is_mail || row.env == variable) << row.env;
+    // Those of mail and of the analysis have the names that others gave them long ago.
+    const bool is_old = row.env.starts_with("SMTP_") || row.env.starts_with("EMAIL_TO") ||
+                        of_analysis.contains(row.flag);
+    EXPECT_TRUE(is_old || row.env == variable) << row.env;
     EXPECT_FALSE(row.takes.empty() || row.help.empty() || row.argument.empty());
   }
   EXPECT_EQ(device_settings_table().front().flag, "replay");

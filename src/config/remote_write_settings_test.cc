@@ -3,6 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <array>
+#include <string_view>
+
 #include "config/agent_settings.h"
 
 namespace gpuscope::config {
@@ -92,11 +96,19 @@ TEST(RemoteWriteSettings, AreCheckedTogether) {
   }
 }
 
-TEST(RemoteWriteSettings, AreSecretWhereTheyHoldSecrets) {
+TEST(AgentSettings, AreSecretWhereTheyHoldSecrets) {
+  constexpr std::array<std::string_view, 10> kSecrets{"remote-write-password",
+                                                      "remote-write-token",
+                                                      "remote-write-headers",
+                                                      "smtp-password",
+                                                      "webhook-url",
+                                                      "webhook-token",
+                                                      "webhook-headers",
+                                                      "slack-url",
+                                                      "teams-url",
+                                                      "ai-api-key"};
   for (const Setting& row : agent_settings_table()) {
-    const bool expected = row.flag == "remote-write-password" || row.flag == "remote-write-token" ||
-                          row.flag == "remote-write-headers";
-    EXPECT_EQ(row.secret, expected) << row.flag;
+    EXPECT_EQ(row.secret, std::ranges::find(kSecrets, row.flag) != kSecrets.end()) << row.flag;
   }
 }
 

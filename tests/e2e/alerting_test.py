@@ -153,8 +153,10 @@ class AgentAlone(Mailbox):
 
         @contextlib.contextmanager
         def agent(rules, ends_with):
+            # The port of each run is another one: an alert is the same where its labels are.
             with harness.Agent("--method", "sim", "--sim-gpus", "1", "--alert-interval", "1s", "--alert-group-wait", "3s",
-                               "--alert-group-interval", "1s", "--alert-rules", rules, data_dir=data,
+                               "--alert-group-interval", "1s", "--alert-rules", rules,
+                               "--remote-write-labels", "instance=here", data_dir=data,
                                env=self.environment()) as running:
                 yield running
                 running.stop(ends_with)
