@@ -107,7 +107,8 @@ class Analysis : public testing::Test {
   }
   std::vector<std::string> ids() {
     std::vector<std::string> found;
-    for (const model::GpuUse& use : analyzer_->results()->gpus) found.push_back(use.gpu.gpu_id);
+    const auto results = analyzer_->results();
+    for (const model::GpuUse& use : results->gpus) found.push_back(use.gpu.gpu_id);
     return found;
   }
 

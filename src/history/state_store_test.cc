@@ -81,7 +81,8 @@ TEST_P(StateStores, GivePagesBothWaysAndTrim) {
   ASSERT_TRUE(store_->append("other", "stays"));
   const auto values = [&](const model::StatePage& which) {
     std::string all;
-    for (const StateRecord& record : store_->page("audit", which).value()) all += record.value;
+    const auto page = store_->page("audit", which);
+    for (const StateRecord& record : page.value()) all += record.value;
     return all;
   };
   EXPECT_EQ(values({.after = numbered(2), .limit = 2}), "34");

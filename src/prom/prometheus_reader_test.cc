@@ -402,6 +402,7 @@ TEST_F(Engines, AreLeftAtOnceWhenTheProgramEnds) {
     return http::text_response(503, "text/plain", "");
   };
   EXPECT_FALSE(all->read({.end = clock_.wall_now()}));
+  server_->stop();  // its thread may still be in cancel()
 }
 
 TEST(Reader, RefusesWhatCannotBe) {
