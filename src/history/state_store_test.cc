@@ -32,8 +32,7 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-const std::string kFirst(20, '0');
-std::string numbered(int n) { return kFirst.substr(0, 19) + std::to_string(n); }
+std::string numbered(int n) { return std::string(19, '0') + std::to_string(n); }
 
 class StateStores : public testing::TestWithParam<bool> {
  protected:

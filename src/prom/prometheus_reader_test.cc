@@ -26,7 +26,6 @@ using base::ErrorKind;
 using model::UsageMetric;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::Not;
 
 // ---- answers
 
@@ -104,9 +103,7 @@ TEST(Condition, IsReadAsPromqlHasIt) {
   EXPECT_EQ(join(*parse_condition("")), "");
   for (const std::string_view text :
        {"pod", "{pod}", "{pod=}", "{pod=\"}", "{pod=\"a\"", "{=\"a\"}", "{a=\"b\"} or x",
-        "{a=\"b\" "
-        "c=\"d\"}",
-        "{pod>\"a\"}", "{a=\"b\\"}) {
+        R"({a="b" c="d"})", "{pod>\"a\"}", "{a=\"b\\"}) {
     EXPECT_FALSE(parse_condition(text)) << text;
   }
 }
@@ -371,7 +368,7 @@ TEST_F(Engines, SayWhyNot) {
     std::string body;
     ErrorKind kind;
     std::string words;
-  } kCases[] = {
+  } cases[] = {
       {401, "", ErrorKind::kPermissionDenied, "wants other credentials"},
       {400, R"({"status":"error","error":"parse error"})", ErrorKind::kInvalidArgument,
        "HTTP status 400: parse error"},
@@ -379,7 +376,7 @@ TEST_F(Engines, SayWhyNot) {
       {200, "<html>", ErrorKind::kUnavailable, "not that of the Prometheus HTTP API"},
       {200, R"({"status":"error","error":"broken"})", ErrorKind::kInvalidArgument, "broken"},
   };
-  for (const auto& each : kCases) {
+  for (const auto& each : cases) {
     instead_ = [&](const std::string&) {
       return http::text_response(each.status, "text/plain", each.body);
     };
