@@ -212,12 +212,7 @@ base::Result<void> check_together(const Values& values) {
        {"prom-headers", "prom-headers-file"},
        {"prom-username", "prom-bearer-token"},
        {"prom-username", "prom-bearer-token-file"}}};
-  for (const auto& [one, other] : kEither) {
-    if (!values.contains(one) || !values.contains(other)) continue;
-    return fail(ErrorKind::kInvalidArgument,
-                fmt::format("cannot use {} and {} together: give one of them",
-                            values.at(one).origin, values.at(other).origin));
-  }
+  if (auto refused = refuse_both(values, kEither); !refused) return refused;
   const bool has_password =
       values.contains("prom-password") || values.contains("prom-password-file");
   if (has_password && !values.contains("prom-username")) {

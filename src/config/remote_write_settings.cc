@@ -78,12 +78,7 @@ base::Result<void> check_together(const Values& values) {
        {"remote-write-headers", "remote-write-headers-file"},
        {"remote-write-user", "remote-write-token"},
        {"remote-write-user", "remote-write-token-file"}}};
-  for (const auto& [one, other] : kEither) {
-    if (!values.contains(one) || !values.contains(other)) continue;
-    return fail(ErrorKind::kInvalidArgument,
-                fmt::format("cannot use {} and {} together: give one of them",
-                            values.at(one).origin, values.at(other).origin));
-  }
+  if (auto refused = refuse_both(values, kEither); !refused) return refused;
   const bool has_password =
       values.contains("remote-write-password") || values.contains("remote-write-password-file");
   if (has_password && !values.contains("remote-write-user")) {

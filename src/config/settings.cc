@@ -195,6 +195,17 @@ std::vector<Change> changes(std::span<const Setting> table, const Values& before
   return found;
 }
 
+base::Result<void> refuse_both(
+    const Values& values, std::span<const std::pair<std::string_view, std::string_view>> either) {
+  for (const auto& [one, other] : either) {
+    if (!values.contains(one) || !values.contains(other)) continue;
+    return base::fail(base::ErrorKind::kInvalidArgument,
+                      fmt::format("cannot use {} and {} together: give one of them",
+                                  values.at(one).origin, values.at(other).origin));
+  }
+  return {};
+}
+
 std::string is_not(const Setting& setting, std::string_view value) {
   return fmt::format("'{}' is not {}", value, setting.takes);
 }

@@ -7,6 +7,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/result.h"
@@ -80,6 +81,11 @@ struct Change {
 // does not count, nor whether somebody wrote a fallback out.
 std::vector<Change> changes(std::span<const Setting> table, const Values& before,
                             const Values& after);
+
+// Refuses two settings that exclude each other, by their flags; the error names where both came
+// from.
+base::Result<void> refuse_both(
+    const Values& values, std::span<const std::pair<std::string_view, std::string_view>> either);
 
 // "'x' is not a number from 1 to 10000".
 std::string is_not(const Setting& setting, std::string_view value);

@@ -18,6 +18,8 @@ using model::AlertState;
 using model::AlertStatus;
 using model::label_value;
 using wire::alert_time_text;
+using wire::gpu_text;
+using wire::summary_of;
 
 // More alerts than that are counted, and not told of one by one.
 constexpr std::size_t kShown = 50;
@@ -37,18 +39,6 @@ std::size_t count_firing(const AlertNotification& message) {
 std::string_view severity_of(const AlertNotification& message) {
   const std::string_view severity = label_value(message.alerts.front().labels, "severity");
   return severity.empty() ? std::string_view(message.receiver) : severity;
-}
-
-std::string gpu_text(const AlertStatus& alert) {
-  const std::string_view index = label_value(alert.labels, "gpu_index");
-  const std::string_view name = label_value(alert.labels, "gpu_name");
-  if (index.empty()) return std::string(name);
-  return name.empty() ? fmt::format("GPU {}", index) : fmt::format("GPU {}, {}", index, name);
-}
-
-std::string_view summary_of(const AlertStatus& alert) {
-  const std::string_view summary = label_value(alert.annotations, "summary");
-  return summary.empty() ? std::string_view(alert.rule) : summary;
 }
 
 std::string span_text(base::WallTime from, base::WallTime to) {

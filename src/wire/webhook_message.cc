@@ -65,19 +65,6 @@ void write_alert(JsonWriter& json, const AlertStatus& alert) {
   json.end_object();
 }
 
-// "GPU 0, SIM-RTX4090"; empty where the alert is of none.
-std::string gpu_text(const AlertStatus& alert) {
-  const std::string_view index = label_value(alert.labels, "gpu_index");
-  const std::string_view name = label_value(alert.labels, "gpu_name");
-  if (index.empty()) return std::string(name);
-  return name.empty() ? fmt::format("GPU {}", index) : fmt::format("GPU {}, {}", index, name);
-}
-
-std::string_view summary_of(const AlertStatus& alert) {
-  const std::string_view summary = label_value(alert.annotations, "summary");
-  return summary.empty() ? std::string_view(alert.rule) : summary;
-}
-
 // What a chat message says of one alert, by name.
 std::vector<std::pair<std::string_view, std::string>> facts_of(const AlertStatus& alert,
                                                                std::string_view host) {
@@ -191,6 +178,18 @@ void write_card(JsonWriter& json, const AlertNotification& message, const Messag
 }
 
 }  // namespace
+
+std::string gpu_text(const AlertStatus& alert) {
+  const std::string_view index = label_value(alert.labels, "gpu_index");
+  const std::string_view name = label_value(alert.labels, "gpu_name");
+  if (index.empty()) return std::string(name);
+  return name.empty() ? fmt::format("GPU {}", index) : fmt::format("GPU {}, {}", index, name);
+}
+
+std::string_view summary_of(const AlertStatus& alert) {
+  const std::string_view summary = label_value(alert.annotations, "summary");
+  return summary.empty() ? std::string_view(alert.rule) : summary;
+}
 
 std::string alert_fingerprint(const Labels& labels) {
   constexpr std::uint64_t kOffset = 14'695'981'039'346'656'037U;

@@ -43,5 +43,9 @@ void append_alertmanager_alerts(std::string& out, std::span<const model::AlertSt
 std::string alert_value_text(double value);
 // "2026-11-22 09:24:42 UTC".
 std::string alert_time_text(base::WallTime time);
+// "GPU 0, SIM-RTX4090"; empty where the alert is of none.
+std::string gpu_text(const model::AlertStatus& alert);
+// The summary, or the rule's name where there is none.
+std::string_view summary_of(const model::AlertStatus& alert);
 
 }  // namespace gpuscope::wire
