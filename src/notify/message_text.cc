@@ -108,9 +108,9 @@ std::string_view color_of(const AlertNotification& message) {
 }
 
 std::string cell(const Fact& fact) {
-  const std::string text = escape_markup(fact.text);
+  std::string text = escape_markup(fact.text);
   if (is_web(fact.text))
-    return fmt::format("<a href=\"{0}\" style=\"color:#1565c0\">{0}</a>", text);
+    text = fmt::format("<a href=\"{0}\" style=\"color:#1565c0\">{0}</a>", text);
   return text;
 }
 
