@@ -19,8 +19,8 @@ class Clock {
   virtual ~Clock() = default;
   virtual WallTime wall_now() const = 0;
   virtual SteadyTime steady_now() const = 0;
-  // Waits on `condition` (with `lock` held, as std::condition_variable_any does) until it is
-  // notified or `deadline` has come; spurious wake-ups happen, so callers loop on their predicate.
+  // Waits on `condition` (with `lock` held) until it is notified or `deadline` has come; spurious
+  // wake-ups happen, so callers loop on their predicate.
   virtual void wait_until(CondVar& condition, MutexLock& lock, SteadyTime deadline) = 0;
 };
 

@@ -1,5 +1,5 @@
-// One thread per device, for sources whose devices may block: a device that hangs holds up itself
-// and nobody else.
+// As many threads as devices, for sources whose devices may block: a device that hangs holds up
+// itself and one thread, and nobody else for more than a millisecond.
 #pragma once
 
 #include <cstddef>
@@ -42,10 +42,11 @@ class DeviceCrew {
 
  private:
   struct Seat;
+  struct Hand;
   struct Shared;
   DeviceCrew(base::Clock& clock, std::shared_ptr<Shared> shared);
   static void keep_events(Seat& seat);
-  static void work(const std::shared_ptr<Shared>& shared, std::size_t device);
+  static void work(const std::shared_ptr<Shared>& shared, std::size_t self);
 
   base::Clock& clock_;
   std::shared_ptr<Shared> shared_;

@@ -204,6 +204,29 @@ TEST_F(MachineReaderTest, ADeviceThatHangsHarmsNoOther) {
   EXPECT_EQ(reading.snapshot->devices[7].at(Metric::kTemperature).absence, Absence::kTimedOut);
 }
 
+// More of them at once than threads are woken for a tick: the others are read by threads that come
+// later.
+TEST_F(MachineReaderTest, ManyDevicesThatHangHarmNoOther) {
+  open(8, true);
+  read();
+  for (const std::size_t device : {0U, 1U, 2U, 3U, 4U}) script_->hang(device);
+  constexpr std::chrono::hours kFarAway{1};
+  std::thread time([&] {
+    const auto others_were_read = [&] {
+      clock_.advance(std::chrono::milliseconds{1});
+      return script_->reads(5) == 2 && script_->reads(6) == 2 && script_->reads(7) == 2;
+    };
+    const bool read = eventually(others_were_read);
+    clock_.advance(kFarAway);
+    EXPECT_TRUE(read);
+  });
+  const auto reading = reader_->read(++sequence_, clock_.steady_now() + kFarAway, {});
+  time.join();
+  for (std::size_t i = 5; i < 8; ++i) {
+    EXPECT_EQ(reading.snapshot->devices[i].at(Metric::kTemperature).value, 2) << i;
+  }
+}
+
 TEST_F(MachineReaderTest, ABusyDeviceIsAskedAgainOnceItAnswered) {
   open(2, true);
   read();
