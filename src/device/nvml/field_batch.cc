@@ -214,17 +214,31 @@ bool FieldBatch::stands_aside(std::size_t i) const {
          !slots_[i - 1].refused;
 }
 
-// Asks for the field of a slot if it is due; true when it is.
-bool FieldBatch::add(std::size_t i, base::WallTime tick) {
+void FieldBatch::add(std::size_t i) {
   const Slot& slot = slots_[i];
   const Row& row = kRows[slot.row];
-  if (slot.refused || !slot.turn.due(tick, row.period) || stands_aside(i)) return false;
   nvmlFieldValue_t value{};
   value.fieldId = field(row, slot.link);
   value.scopeId = scope(row, slot.link);
   values_.push_back(value);
   asked_.push_back(static_cast<std::uint16_t>(i));
-  return true;
+}
+
+// Asks for the fields of the slots from `first` to `last` that are due; when the next one is, if
+// all that are asked for answer.
+base::WallTime FieldBatch::add_due(std::size_t first, std::size_t last, base::WallTime tick) {
+  base::WallTime next = base::WallTime::max();
+  for (std::size_t i = first; i < last; ++i) {
+    if (slots_[i].refused || stands_aside(i)) continue;
+    const Period period = kRows[slots_[i].row].period;
+    Turn turn = slots_[i].turn;
+    if (turn.due(tick, period)) {
+      add(i);
+      turn.done(tick, period);
+    }
+    next = std::min(next, turn.next);
+  }
+  return next;
 }
 
 // Links have most of the fields, and seconds between them.
@@ -232,19 +246,13 @@ void FieldBatch::request_links(base::WallTime tick) {
   const bool set_back = tick < last_tick_;
   last_tick_ = tick;
   if (!set_back && tick + Turn::kJitter < links_due_) return;
-  bool any = false;
-  base::WallTime next = base::WallTime::max();
-  for (std::size_t i = first_of_link_; i < slots_.size(); ++i) {
-    any |= add(i, tick);
-    if (!slots_[i].refused && !stands_aside(i)) next = std::min(next, slots_[i].turn.next);
-  }
-  links_due_ = any ? base::WallTime{} : next;
+  links_due_ = add_due(first_of_link_, slots_.size(), tick);
 }
 
 void FieldBatch::request(base::WallTime tick) {
   values_.clear();
   asked_.clear();
-  for (std::size_t i = 0; i < first_of_link_; ++i) add(i, tick);
+  add_due(0, first_of_link_, tick);
   request_links(tick);
 }
 
@@ -279,6 +287,8 @@ bool FieldBatch::accept(const nvmlFieldValue_t& answer, Slot& slot, base::WallTi
   if (absence == Absence::kPresent || absence == Absence::kUnsupported) {
     slot.turn.done(tick, row.period);
   }
+  // It is asked again, or another in its place.
+  if (absence != Absence::kPresent) links_due_ = {};
   return absence == Absence::kGone;
 }
 

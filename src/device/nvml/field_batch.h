@@ -53,7 +53,8 @@ class FieldBatch {
   void refuse(Slot& slot);
   void request(base::WallTime tick);
   bool stands_aside(std::size_t slot) const;
-  bool add(std::size_t slot, base::WallTime tick);
+  void add(std::size_t slot);
+  base::WallTime add_due(std::size_t first, std::size_t last, base::WallTime tick);
   void request_links(base::WallTime tick);
   // Takes one answer; true when it says that the GPU is gone.
   bool accept(const nvmlFieldValue_t& answer, Slot& slot, base::WallTime tick,
