@@ -1,14 +1,12 @@
 #include "http/web_client.h"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <atomic>
 #include <cctype>
 
 #include "base/web_url.h"
+#include "http/curl_transfer.h"
 
 namespace gpuscope::http {
 namespace {
@@ -19,25 +17,7 @@ using base::Result;
 using base::url_origin;
 
 constexpr std::size_t kMaxHeaderBytes = 65'536;
-constexpr int kPollMs = 1000;
 constexpr long kOk = 200;
-
-struct FreeList {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
-using Headers = std::unique_ptr<curl_slist, FreeList>;
-
-struct CloseEasy {
-  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
-};
-struct CloseMulti {
-  void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
-};
-
-bool library_is_ready() {
-  static const bool ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-  return ready;
-}
 
 bool has_control(std::string_view text) {
   return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < ' '; });
@@ -114,31 +94,23 @@ std::optional<std::string_view> WebResponse::header(std::string_view name) const
 
 class WebClient::Impl {
  public:
-  explicit Impl(WebClientOptions options)
-      : options_(std::move(options)), multi_(curl_multi_init()), easy_(curl_easy_init()) {}
+  Impl(WebClientOptions options, std::unique_ptr<CurlTransfer> transfer)
+      : options_(std::move(options)), transfer_(std::move(transfer)) {}
 
-  bool is_whole() const { return multi_ && easy_; }
   Result<WebResponse> send(const WebRequest& request, const BodySink* sink);
-  void cancel() {
-    cancelled_ = true;
-    curl_multi_wakeup(multi_.get());
-  }
+  void cancel() { transfer_->cancel(); }
 
  private:
-  Result<Headers> headers_of(const WebRequest& request) const;
-  void set_up(const WebRequest& request, const Headers& headers, Arriving& arriving, char* error);
-  // CURLE_ABORTED_BY_CALLBACK: cancelled.
-  CURLcode perform();
-  static base::Error failure(const WebRequest& request, CURLcode code, const char* error);
+  static Result<CurlList> headers_of(const WebRequest& request);
+  void set_up(const WebRequest& request, const CurlList& headers, Arriving& arriving);
+  static base::Error failure(const WebRequest& request, CURLcode code, std::string_view text);
 
   const WebClientOptions options_;
-  const std::unique_ptr<CURLM, CloseMulti> multi_;
-  const std::unique_ptr<CURL, CloseEasy> easy_;  // goes before the connections that it uses
-  std::atomic<bool> cancelled_ = false;
+  const std::unique_ptr<CurlTransfer> transfer_;
 };
 
-Result<Headers> WebClient::Impl::headers_of(const WebRequest& request) const {
-  Headers headers;
+Result<CurlList> WebClient::Impl::headers_of(const WebRequest& request) {
+  CurlList headers;
   const auto add = [&](const std::string& line) {
     headers.reset(curl_slist_append(headers.release(), line.c_str()));
   };
@@ -156,23 +128,15 @@ Result<Headers> WebClient::Impl::headers_of(const WebRequest& request) const {
   return headers;
 }
 
-void WebClient::Impl::set_up(const WebRequest& request, const Headers& headers, Arriving& arriving,
-                             char* error) {
-  CURL* const easy = easy_.get();
-  curl_easy_reset(easy);
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error);
-  curl_easy_setopt(easy, CURLOPT_URL, request.url.c_str());
-  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);  // a name server that hangs holds nobody up
+void WebClient::Impl::set_up(const WebRequest& request, const CurlList& headers,
+                             Arriving& arriving) {
+  CURL* const easy = transfer_->begin({.url = request.url,
+                                       .protocols = "http,https",
+                                       .connect_timeout = options_.connect_timeout,
+                                       .timeout = options_.timeout,
+                                       .ca_file = options_.ca_file});
   curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, static_cast<long>(CURL_HTTP_VERSION_1_1));
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                   static_cast<long>(options_.connect_timeout.count()));
-  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(options_.timeout.count()));
   curl_easy_setopt(easy, CURLOPT_USERAGENT, options_.user_agent.c_str());
-  if (!options_.ca_file.empty()) {
-    curl_easy_setopt(easy, CURLOPT_CAINFO, options_.ca_file.c_str());
-  }
   curl_easy_setopt(easy, CURLOPT_HTTPHEADER, headers.get());
   if (!request.user.empty()) {
     curl_easy_setopt(easy, CURLOPT_HTTPAUTH, static_cast<long>(CURLAUTH_BASIC));
@@ -190,28 +154,12 @@ void WebClient::Impl::set_up(const WebRequest& request, const Headers& headers, 
   curl_easy_setopt(easy, CURLOPT_HEADERDATA, &arriving);
   curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, &take_body);
   curl_easy_setopt(easy, CURLOPT_WRITEDATA, &arriving);
+  arriving.easy = easy;
 }
 
-CURLcode WebClient::Impl::perform() {
-  CURLM* const multi = multi_.get();
-  if (curl_multi_add_handle(multi, easy_.get()) != CURLM_OK) return CURLE_FAILED_INIT;
-  CURLcode code = CURLE_ABORTED_BY_CALLBACK;
-  int running = 1;
-  while (running > 0 && !cancelled_) {
-    if (curl_multi_perform(multi, &running) != CURLM_OK) break;
-    if (running > 0 && curl_multi_poll(multi, nullptr, 0, kPollMs, nullptr) != CURLM_OK) break;
-  }
-  int left = 0;
-  while (const CURLMsg* message = curl_multi_info_read(multi, &left)) {
-    if (message->msg == CURLMSG_DONE) code = message->data.result;
-  }
-  curl_multi_remove_handle(multi, easy_.get());
-  return code;
-}
-
-base::Error WebClient::Impl::failure(const WebRequest& request, CURLcode code, const char* error) {
+base::Error WebClient::Impl::failure(const WebRequest& request, CURLcode code,
+                                     std::string_view text) {
   const std::string origin = url_origin(request.url);
-  const std::string_view text = error[0] != '\0' ? error : curl_easy_strerror(code);
   switch (code) {
     case CURLE_OPERATION_TIMEDOUT:
       return {ErrorKind::kDeadlineExceeded,
@@ -235,16 +183,14 @@ Result<WebResponse> WebClient::Impl::send(const WebRequest& request, const BodyS
   if (!headers) return std::unexpected(headers.error());
   Arriving arriving;
   arriving.max_body = options_.max_body_bytes;
-  arriving.easy = easy_.get();
   arriving.sink = sink;
-  std::array<char, CURL_ERROR_SIZE> error{};
-  set_up(request, *headers, arriving, error.data());
-  const CURLcode code = perform();
+  set_up(request, *headers, arriving);
+  const CURLcode code = transfer_->perform();
   long status = 0;
-  curl_easy_getinfo(easy_.get(), CURLINFO_RESPONSE_CODE, &status);
-  curl_easy_reset(easy_.get());  // nothing of this call is looked at any more
+  curl_easy_getinfo(arriving.easy, CURLINFO_RESPONSE_CODE, &status);
+  transfer_->end();
   if (code != CURLE_OK && !(code == CURLE_WRITE_ERROR && arriving.response.body_cut)) {
-    return std::unexpected(failure(request, code, error.data()));
+    return std::unexpected(failure(request, code, transfer_->error_text(code)));
   }
   if (!arriving.head_is_whole) {
     return std::unexpected(failure(request, CURLE_PARTIAL_FILE, "the answer is cut off"));
@@ -257,11 +203,12 @@ WebClient::WebClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 WebClient::~WebClient() = default;
 
 Result<std::unique_ptr<WebClient>> WebClient::create(WebClientOptions options) {
-  auto impl = library_is_ready() ? std::make_unique<Impl>(std::move(options)) : nullptr;
-  if (!impl || !impl->is_whole()) {
+  auto transfer = CurlTransfer::create();
+  if (!transfer) {
     return base::fail(ErrorKind::kInternal, "cannot make an HTTP client: libcurl does not start");
   }
-  return std::unique_ptr<WebClient>(new WebClient(std::move(impl)));
+  return std::unique_ptr<WebClient>(
+      new WebClient(std::make_unique<Impl>(std::move(options), std::move(transfer))));
 }
 
 Result<WebResponse> WebClient::send(const WebRequest& request) {

@@ -1,39 +1,24 @@
 #include "notify/smtp_client.h"
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <array>
-#include <atomic>
 #include <charconv>
 #include <chrono>
 #include <cstring>
 #include <utility>
+
+#include "http/curl_transfer.h"
 
 namespace gpuscope::notify {
 namespace {
 
 using base::ErrorKind;
 using base::Result;
+using http::CurlList;
+using http::CurlTransfer;
 
-constexpr int kPollMs = 1000;
 constexpr std::size_t kMostSteps = 100;
-
-struct FreeList {
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
-struct CloseEasy {
-  void operator()(CURL* easy) const { curl_easy_cleanup(easy); }
-};
-struct CloseMulti {
-  void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
-};
-
-bool library_is_ready() {
-  static const bool ready = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-  return ready;
-}
 
 // One mail on its way.
 struct Sending {
@@ -91,15 +76,11 @@ int note(CURL* /*easy*/, curl_infotype type, char* data, std::size_t size, void*
 
 class SmtpClient::Impl {
  public:
-  explicit Impl(EmailOptions options)
-      : options_(std::move(options)), multi_(curl_multi_init()), easy_(curl_easy_init()) {}
+  Impl(EmailOptions options, std::unique_ptr<CurlTransfer> transfer)
+      : options_(std::move(options)), transfer_(std::move(transfer)) {}
 
-  bool is_whole() const { return multi_ && easy_; }
   SmtpResult send(const std::string& to, std::string_view mail);
-  void cancel() {
-    cancelled_ = true;
-    curl_multi_wakeup(multi_.get());
-  }
+  void cancel() { transfer_->cancel(); }
   std::string server() const {
     const bool v6 = options_.host.find(':') != std::string::npos;
     return fmt::format("{}://{}{}{}:{}", options_.tls == Tls::kTls ? "smtps" : "smtp",
@@ -107,37 +88,25 @@ class SmtpClient::Impl {
   }
 
  private:
-  void set_up(Sending& sending, const curl_slist* to, const std::string& password, char* error);
-  CURLcode perform();
-  std::string failure(CURLcode code, const char* error, const Sending& sending) const;
+  void set_up(Sending& sending, const curl_slist* to, const std::string& password);
+  std::string failure(CURLcode code, const Sending& sending) const;
 
   const EmailOptions options_;
-  const std::unique_ptr<CURLM, CloseMulti> multi_;
-  const std::unique_ptr<CURL, CloseEasy> easy_;  // goes before the connections that it uses
-  std::atomic<bool> cancelled_ = false;
+  const std::unique_ptr<CurlTransfer> transfer_;
 };
 
-void SmtpClient::Impl::set_up(Sending& sending, const curl_slist* to, const std::string& password,
-                              char* error) {
-  CURL* const easy = easy_.get();
-  curl_easy_reset(easy);
-  curl_easy_setopt(easy, CURLOPT_ERRORBUFFER, error);
-  curl_easy_setopt(easy, CURLOPT_URL, server().c_str());
-  curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "smtp,smtps");
-  curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L);    // a name server that hangs holds nobody up
+void SmtpClient::Impl::set_up(Sending& sending, const curl_slist* to, const std::string& password) {
+  CURL* const easy = transfer_->begin({.url = server(),
+                                       .protocols = "smtp,smtps",
+                                       .connect_timeout = options_.connect_timeout,
+                                       .timeout = options_.timeout,
+                                       .ca_file = options_.ca_file});
   curl_easy_setopt(easy, CURLOPT_FORBID_REUSE, 1L);  // mails are rare, and servers impatient
-  curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS,
-                   static_cast<long>(options_.connect_timeout.count()));
-  curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, static_cast<long>(options_.timeout.count()));
   curl_easy_setopt(
       easy, CURLOPT_SERVER_RESPONSE_TIMEOUT,
       static_cast<long>(std::chrono::ceil<std::chrono::seconds>(options_.timeout).count()));
   if (options_.tls == Tls::kStartTls) {
     curl_easy_setopt(easy, CURLOPT_USE_SSL, static_cast<long>(CURLUSESSL_ALL));
-  }
-  if (!options_.ca_file.empty()) {
-    curl_easy_setopt(easy, CURLOPT_CAINFO, options_.ca_file.c_str());
   }
   if (!options_.user.empty()) {
     curl_easy_setopt(easy, CURLOPT_USERNAME, options_.user.c_str());
@@ -153,32 +122,13 @@ void SmtpClient::Impl::set_up(Sending& sending, const curl_slist* to, const std:
   curl_easy_setopt(easy, CURLOPT_DEBUGDATA, &sending);
 }
 
-CURLcode SmtpClient::Impl::perform() {
-  CURLM* const multi = multi_.get();
-  if (curl_multi_add_handle(multi, easy_.get()) != CURLM_OK) return CURLE_FAILED_INIT;
-  CURLcode code = CURLE_ABORTED_BY_CALLBACK;
-  int running = 1;
-  while (running > 0 && !cancelled_) {
-    if (curl_multi_perform(multi, &running) != CURLM_OK) break;
-    if (running > 0 && curl_multi_poll(multi, nullptr, 0, kPollMs, nullptr) != CURLM_OK) break;
-  }
-  int left = 0;
-  while (const CURLMsg* message = curl_multi_info_read(multi, &left)) {
-    if (message->msg == CURLMSG_DONE) code = message->data.result;
-  }
-  curl_multi_remove_handle(multi, easy_.get());
-  return code;
-}
-
 // The server's own last words say more than the library's.
-std::string SmtpClient::Impl::failure(CURLcode code, const char* error,
-                                      const Sending& sending) const {
+std::string SmtpClient::Impl::failure(CURLcode code, const Sending& sending) const {
   constexpr int kRefusal = 400;
   if (sending.result.code >= kRefusal) {
     return fmt::format("cannot send mail through {}: it says '{}'", server(), sending.reply);
   }
-  return fmt::format("cannot send mail through {}: {}", server(),
-                     error[0] != '\0' ? error : curl_easy_strerror(code));
+  return fmt::format("cannot send mail through {}: {}", server(), transfer_->error_text(code));
 }
 
 SmtpResult SmtpClient::Impl::send(const std::string& to, std::string_view mail) {
@@ -189,16 +139,14 @@ SmtpResult SmtpClient::Impl::send(const std::string& to, std::string_view mail) 
     sending.result.error = password.error().message;
     return std::move(sending.result);
   }
-  const std::unique_ptr<curl_slist, FreeList> recipients(
-      curl_slist_append(nullptr, fmt::format("<{}>", to).c_str()));
-  std::array<char, CURL_ERROR_SIZE> error{};
-  set_up(sending, recipients.get(), *password, error.data());
-  const CURLcode code = perform();
-  curl_easy_reset(easy_.get());  // nothing of this call is looked at any more
+  const CurlList recipients(curl_slist_append(nullptr, fmt::format("<{}>", to).c_str()));
+  set_up(sending, recipients.get(), *password);
+  const CURLcode code = transfer_->perform();
+  transfer_->end();
   SmtpResult& result = sending.result;
   result.sent = code == CURLE_OK;
-  result.cancelled = cancelled_ && !result.sent;
-  if (!result.sent) result.error = failure(code, error.data(), sending);
+  result.cancelled = transfer_->cancelled() && !result.sent;
+  if (!result.sent) result.error = failure(code, sending);
   return std::move(sending.result);
 }
 
@@ -206,11 +154,12 @@ SmtpClient::SmtpClient(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 SmtpClient::~SmtpClient() = default;
 
 Result<std::unique_ptr<SmtpClient>> SmtpClient::create(EmailOptions options) {
-  auto impl = library_is_ready() ? std::make_unique<Impl>(std::move(options)) : nullptr;
-  if (!impl || !impl->is_whole()) {
+  auto transfer = CurlTransfer::create();
+  if (!transfer) {
     return base::fail(ErrorKind::kInternal, "cannot make a mail client: libcurl does not start");
   }
-  return std::unique_ptr<SmtpClient>(new SmtpClient(std::move(impl)));
+  return std::unique_ptr<SmtpClient>(
+      new SmtpClient(std::make_unique<Impl>(std::move(options), std::move(transfer))));
 }
 
 SmtpResult SmtpClient::send(const std::string& to, std::string_view mail) {
