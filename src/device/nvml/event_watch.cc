@@ -4,11 +4,9 @@
 #include <chrono>
 #include <cstdint>
 #include <optional>
-#include <string>
-#include <system_error>
 #include <utility>
 
-#include "base/log.h"
+#include "base/mutex.h"
 #include "device/nvml/errors.h"
 
 namespace gpuscope::device::nvml {
@@ -39,18 +37,14 @@ class EventWatch::Shared {
     for (auto& codes : xids_) codes.reserve(kMostWaiting);
   }
 
-  // The thread's life.
-  void serve() {
+  void serve(SideThread::Life& life) {
     const Functions& nvml = session_->nvml();
     nvmlEventSet_t set{};
     if (nvml.nvmlEventSetCreate != nullptr && nvml.nvmlEventSetFree != nullptr &&
         nvml.nvmlEventSetCreate(&set) == NVML_SUCCESS) {
-      if (watch_all(set)) wait_for_events(set);
+      if (watch_all(set, life)) wait_for_events(set, life);
       nvml.nvmlEventSetFree(set);
     }
-    const base::MutexLock lock(mutex_);
-    ended_ = true;
-    changed_.notify_all();
   }
 
   void take(std::size_t device, base::WallTime tick, std::vector<model::Event>& out) {
@@ -65,25 +59,14 @@ class EventWatch::Shared {
     clocks_[device].clear();
   }
 
-  // Waits for the thread's end, but not for a call that never ends: then false.
-  bool stop() {
-    constexpr milliseconds kPatience{1000};
-    base::MutexLock lock(mutex_);
-    stopping_ = true;
-    changed_.notify_all();
-    while (!ended_ && changed_.wait_for(lock, kPatience) == std::cv_status::no_timeout) {
-    }
-    return ended_;
-  }
-
  private:
   // False when no GPU tells of anything.
-  bool watch_all(nvmlEventSet_t set) {
+  bool watch_all(nvmlEventSet_t set, SideThread::Life& life) {
     const Functions& nvml = session_->nvml();
     if (nvml.nvmlDeviceRegisterEvents == nullptr) return false;
     bool any = false;
     for (const Watched& one : devices_) {
-      if (one.device == nullptr || stopping()) continue;
+      if (one.device == nullptr || life.stopping()) continue;
       const unsigned long long types = types_of(one);
       any |= nvml.nvmlDeviceRegisterEvents(one.device, types, set) == NVML_SUCCESS;
     }
@@ -100,12 +83,12 @@ class EventWatch::Shared {
     return nvmlEventTypeXidCriticalError | (clocks ? nvmlEventTypeClock : 0);
   }
 
-  void wait_for_events(nvmlEventSet_t set) {
+  void wait_for_events(nvmlEventSet_t set, SideThread::Life& life) {
     const Functions& nvml = session_->nvml();
     const auto wait =
         nvml.nvmlEventSetWait_v2 != nullptr ? nvml.nvmlEventSetWait_v2 : nvml.nvmlEventSetWait;
     int in_a_row = 0;
-    while (wait != nullptr && !stopping()) {
+    while (wait != nullptr && !life.stopping()) {
       nvmlEventData_t event{};
       const nvmlReturn_t code = wait(set, &event, kWaitMs);
       if (code == NVML_SUCCESS) note(event);
@@ -113,10 +96,10 @@ class EventWatch::Shared {
       if (driver_gone(code)) return;
       // A GPU that is lost makes the wait itself fail, for all; others may still have something.
       if (code != NVML_SUCCESS && code != NVML_ERROR_TIMEOUT) {
-        pause(kPause);
+        life.pause(kPause);
       } else if (in_a_row >= kBurst) {
         in_a_row = 0;
-        pause(kBreath);
+        life.pause(kBreath);
       }
     }
   }
@@ -152,54 +135,22 @@ class EventWatch::Shared {
     codes.push_back(code);
   }
 
-  void pause(milliseconds time) {
-    base::MutexLock lock(mutex_);
-    if (!stopping_) changed_.wait_for(lock, time);
-  }
-
-  bool stopping() {
-    const base::MutexLock lock(mutex_);
-    return stopping_;
-  }
-
   const std::shared_ptr<const Session> session_;
   const std::vector<Watched> devices_;
   const base::SystemClock clock_;
   // The thread's own: when the clocks of each device were last looked at.
   std::vector<std::optional<base::SteadyTime>> looked_;
   base::Mutex mutex_;
-  base::CondVar changed_;
   Codes xids_ GUARDED_BY(mutex_);
   Codes clocks_ GUARDED_BY(mutex_);
-  bool stopping_ GUARDED_BY(mutex_) = false;
-  bool ended_ GUARDED_BY(mutex_) = false;
 };
 
 EventWatch::EventWatch(std::shared_ptr<const Session> session, std::vector<Watched> devices)
     : shared_(std::make_shared<Shared>(std::move(session), std::move(devices))) {}
 
-EventWatch::~EventWatch() { stop(); }
-
-void EventWatch::stop() {
-  const base::MutexLock lock(mutex_);
-  started_ = true;
-  if (!thread_.joinable()) return;
-  if (shared_->stop()) {
-    thread_.join();
-  } else {
-    thread_.detach();
-  }
-}
-
 void EventWatch::start() {
-  const base::MutexLock lock(mutex_);
-  if (std::exchange(started_, true)) return;
-  try {
-    thread_ = std::thread([shared = shared_] { shared->serve(); });
-  } catch (const std::system_error& error) {
-    base::log(base::LogLevel::kWarning,
-              std::string("cannot wait for XIDs: no thread for it: ") + error.what());
-  }
+  thread_.start("nvml-events", "wait for XIDs",
+                [shared = shared_](SideThread::Life& life) { shared->serve(life); });
 }
 
 void EventWatch::take(std::size_t device, base::WallTime tick, std::vector<model::Event>& out) {

@@ -3,13 +3,12 @@
 
 #include <cstddef>
 #include <memory>
-#include <thread>
 #include <vector>
 
 #include "base/clock.h"
-#include "base/mutex.h"
 #include "device/nvml/abi.h"
 #include "device/nvml/library.h"
+#include "device/nvml/side_thread.h"
 #include "model/snapshot.h"
 
 namespace gpuscope::device::nvml {
@@ -26,9 +25,6 @@ class EventWatch {
   };
   // By index of the source.
   EventWatch(std::shared_ptr<const Session> session, std::vector<Watched> devices);
-  ~EventWatch();  // stops
-  EventWatch(const EventWatch&) = delete;
-  EventWatch& operator=(const EventWatch&) = delete;
 
   // Registers the GPUs and begins to wait, on the thread; GPUs without events are left out. From
   // the second call on, and after stop(), it does nothing. Without a thread to be had there are no
@@ -36,7 +32,7 @@ class EventWatch {
   void start();
   // Joins the thread, which looks up at least every half second; leaves it behind, with all that it
   // touches, where a call does not come back. Idempotent.
-  void stop();
+  void stop() { thread_.stop(); }
 
   // Appends what came for a device since the last call, as of `tick`: XIDs, and for every look at
   // its clocks what held them then. At most the newest kMostWaiting of each.
@@ -48,9 +44,7 @@ class EventWatch {
   class Shared;
 
   const std::shared_ptr<Shared> shared_;
-  base::Mutex mutex_;
-  bool started_ GUARDED_BY(mutex_) = false;
-  std::thread thread_ GUARDED_BY(mutex_);
+  SideThread thread_;
 };
 
 }  // namespace gpuscope::device::nvml

@@ -4,12 +4,11 @@
 #include <chrono>
 #include <cstddef>
 #include <memory>
-#include <thread>
 #include <vector>
 
-#include "base/mutex.h"
 #include "device/nvml/abi.h"
 #include "device/nvml/library.h"
+#include "device/nvml/side_thread.h"
 #include "model/snapshot.h"
 
 namespace gpuscope::device::nvml {
@@ -24,16 +23,13 @@ class PeerTable {
 
   // `devices` by index of the source; null for one that could not be found.
   PeerTable(std::shared_ptr<const Session> session, std::vector<nvmlDevice_t> devices);
-  ~PeerTable();  // stops
-  PeerTable(const PeerTable&) = delete;
-  PeerTable& operator=(const PeerTable&) = delete;
 
   // Begins to ask, on the thread, where there is more than one GPU and the driver can say. From the
   // second call on, and after stop(), it does nothing.
   void start();
   // Joins the thread; leaves it behind, with all that it touches, where a call does not come back.
   // Idempotent.
-  void stop();
+  void stop() { thread_.stop(); }
 
   // What is known of a device's links: by index, or empty. Allocates nothing once `out` has held
   // it.
@@ -43,9 +39,7 @@ class PeerTable {
   class Shared;
 
   const std::shared_ptr<Shared> shared_;
-  base::Mutex mutex_;
-  bool started_ GUARDED_BY(mutex_) = false;
-  std::thread thread_ GUARDED_BY(mutex_);
+  SideThread thread_;
 };
 
 }  // namespace gpuscope::device::nvml

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <chrono>
-#include <thread>
 #include <utility>
 
 #include "base/mutex.h"
@@ -108,10 +107,8 @@ class SlowLane::Shared {
 
   void request(base::WallTime since, bool with_pcie) {
     const base::MutexLock lock(mutex_);
-    wanted_ = true;
     since_ = since;
     with_pcie_ = with_pcie;
-    changed_.notify_all();
   }
 
   bool take(SlowReadings& out) {
@@ -121,35 +118,18 @@ class SlowLane::Shared {
     return true;
   }
 
-  // The thread's life: rounds as they are wanted.
-  void serve() {
-    for (;;) {
+  // Rounds as they are wanted.
+  void serve(SideThread::Life& life) {
+    while (life.wait_for_wake()) {
       base::WallTime since;
       bool with_pcie = false;
       {
-        base::MutexLock lock(mutex_);
-        while (!wanted_ && !stopping_) changed_.wait(lock);
-        if (stopping_) break;
-        wanted_ = false;
+        const base::MutexLock lock(mutex_);
         since = since_;
         with_pcie = with_pcie_;
       }
       run(since, with_pcie);
     }
-    const base::MutexLock lock(mutex_);
-    ended_ = true;
-    changed_.notify_all();
-  }
-
-  // Waits for the round under way, but not for one that never ends: then false.
-  bool stop() {
-    constexpr std::chrono::seconds kPatience{1};
-    base::MutexLock lock(mutex_);
-    stopping_ = true;
-    changed_.notify_all();
-    while (!ended_ && changed_.wait_for(lock, kPatience) == std::cv_status::no_timeout) {
-    }
-    return ended_;
   }
 
  private:
@@ -179,33 +159,22 @@ class SlowLane::Shared {
   std::vector<nvmlProcessUtilizationSample_t> samples_;
 
   base::Mutex mutex_;
-  base::CondVar changed_;
   SlowReadings done_ GUARDED_BY(mutex_);
   bool fresh_ GUARDED_BY(mutex_) = false;
-  bool wanted_ GUARDED_BY(mutex_) = false;
   base::WallTime since_ GUARDED_BY(mutex_);
   bool with_pcie_ GUARDED_BY(mutex_) = false;
-  bool stopping_ GUARDED_BY(mutex_) = false;
-  bool ended_ GUARDED_BY(mutex_) = false;
 };
 
 SlowLane::SlowLane(std::shared_ptr<const Session> session, nvmlDevice_t device)
     : shared_(std::make_shared<Shared>(std::move(session), device)) {}
 
-SlowLane::~SlowLane() {
-  if (!thread_.joinable()) return;
-  if (shared_->stop()) {
-    thread_.join();
-  } else {
-    thread_.detach();
-  }
-}
-
 void SlowLane::run(bool with_pcie) { shared_->run(base::WallTime{}, with_pcie); }
 
 void SlowLane::request(base::WallTime tick, bool with_pcie) {
   shared_->request(tick - kPeriod, with_pcie);
-  if (!thread_.joinable()) thread_ = std::thread([shared = shared_] { shared->serve(); });
+  thread_.start("nvml-slow", "read what takes a GPU long",
+                [shared = shared_](SideThread::Life& life) { shared->serve(life); });
+  thread_.wake();
 }
 
 bool SlowLane::take(SlowReadings& out) { return shared_->take(out); }

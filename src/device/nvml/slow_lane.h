@@ -4,12 +4,12 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
-#include <thread>
 #include <vector>
 
 #include "base/clock.h"
 #include "device/nvml/abi.h"
 #include "device/nvml/library.h"
+#include "device/nvml/side_thread.h"
 #include "device/nvml/turn.h"
 #include "model/reading.h"
 
@@ -41,9 +41,6 @@ class SlowLane {
   static constexpr Period kPeriod = std::chrono::seconds{10};
 
   SlowLane(std::shared_ptr<const Session> session, nvmlDevice_t device);
-  ~SlowLane();
-  SlowLane(const SlowLane&) = delete;
-  SlowLane& operator=(const SlowLane&) = delete;
 
   // A round on the caller's thread, over all that the driver still has. Before any request().
   void run(bool with_pcie);
@@ -56,8 +53,8 @@ class SlowLane {
  private:
   class Shared;
 
-  std::shared_ptr<Shared> shared_;
-  std::thread thread_;
+  const std::shared_ptr<Shared> shared_;
+  SideThread thread_;
 };
 
 }  // namespace gpuscope::device::nvml
