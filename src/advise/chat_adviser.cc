@@ -1,13 +1,11 @@
 #include "advise/chat_adviser.h"
 
 #include <fmt/format.h>
-#include <pthread.h>
 
 #include <algorithm>
 #include <cmath>
 #include <deque>
 #include <random>
-#include <system_error>
 #include <thread>
 #include <tuple>
 #include <utility>
@@ -18,6 +16,7 @@
 #include "base/log.h"
 #include "base/mutex.h"
 #include "base/queue_thread.h"
+#include "base/thread.h"
 #include "base/web_url.h"
 #include "wire/json_writer.h"
 #include "wire/opinions.h"
@@ -225,15 +224,10 @@ void ChatAdviser::Impl::run_workers() {
     wanted = std::min(clients_.size(), jobs_.size());
   }
   std::vector<std::thread> others;
-  try {
-    for (std::size_t i = 1; i < wanted; ++i) {
-      others.emplace_back([this, i] {
-        pthread_setname_np(pthread_self(), "advise");
-        work(*clients_[i]);
-      });
-    }
-  } catch (const std::system_error&) {
-    // Those that there are do it all.
+  for (std::size_t i = 1; i < wanted; ++i) {
+    auto other = base::start_thread("advise", [this, i] { work(*clients_[i]); });
+    if (!other) break;  // those that there are do it all
+    others.push_back(std::move(*other));
   }
   if (wanted > 0) work(*clients_.front());
   for (std::thread& other : others) other.join();

@@ -1,13 +1,12 @@
 #include "alert/alerting.h"
 
 #include <fmt/format.h>
-#include <pthread.h>
 
 #include <algorithm>
 #include <iterator>
-#include <system_error>
 
 #include "base/log.h"
+#include "base/thread.h"
 
 namespace gpuscope::alert {
 namespace {
@@ -44,16 +43,7 @@ Alerting::Alerting(base::Clock& clock, AlertingOptions options, AlertingPorts po
 }
 
 Result<void> Alerting::start() {
-  try {
-    thread_ = std::thread([this] {
-      pthread_setname_np(pthread_self(), "alerts");
-      run();
-    });
-  } catch (const std::system_error& error) {
-    return base::fail(base::ErrorKind::kUnavailable,
-                      fmt::format("cannot start the thread of alerts: {}", error.what()));
-  }
-  return {};
+  return base::start_thread(thread_, "alerts", [this] { run(); });
 }
 
 void Alerting::stop() {

@@ -2,16 +2,15 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <pthread.h>
 
 #include <algorithm>
-#include <system_error>
 #include <thread>
 #include <utility>
 
 #include "analyze/score.h"
 #include "base/log.h"
 #include "base/mutex.h"
+#include "base/thread.h"
 
 namespace gpuscope::analyze {
 namespace {
@@ -90,16 +89,7 @@ class Analyzer::Impl {
   }
 
   base::Result<void> start() {
-    try {
-      thread_ = std::thread([this] {
-        pthread_setname_np(pthread_self(), "analysis");
-        work();
-      });
-    } catch (const std::system_error& error) {
-      return base::fail(base::ErrorKind::kUnavailable,
-                        fmt::format("cannot start the analysis's thread: {}", error.what()));
-    }
-    return {};
+    return base::start_thread(thread_, "analysis", [this] { work(); });
   }
 
   void stop() {

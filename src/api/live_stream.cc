@@ -27,10 +27,7 @@ class LiveStream::Impl {
   Impl(base::Clock& clock, http::Server& server) : clock_(clock), server_(server) {}
 
   base::Result<void> start() {
-    auto thread = base::start_thread("stream", [this] { run(); });
-    if (!thread) return std::unexpected(thread.error());
-    thread_ = std::move(*thread);
-    return {};
+    return base::start_thread(thread_, "stream", [this] { run(); });
   }
 
   void stop() {

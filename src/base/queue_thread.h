@@ -33,10 +33,7 @@ class QueueThread {
   // Runs `work` on a thread of that name (at most 15 letters). It must come to its end when next()
   // says so.
   Result<void> start(std::string name, std::function<void()> work) {
-    auto thread = start_thread(std::move(name), std::move(work));
-    if (!thread) return std::unexpected(thread.error());
-    thread_ = std::move(*thread);
-    return {};
+    return start_thread(thread_, std::move(name), std::move(work));
   }
   // Lets the thread come to its end, and joins it. Idempotent. What is put later is dropped.
   void stop() {

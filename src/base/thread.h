@@ -30,4 +30,13 @@ Result<std::thread> start_thread(std::string name, Function function) {
   }
 }
 
+// The same, into `to`, which has no thread yet.
+template <typename Function>
+Result<void> start_thread(std::thread& to, std::string name, Function function) {
+  auto thread = start_thread(std::move(name), std::move(function));
+  if (!thread) return std::unexpected(std::move(thread.error()));
+  to = std::move(*thread);
+  return {};
+}
+
 }  // namespace gpuscope::base

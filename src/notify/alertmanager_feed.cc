@@ -2,16 +2,15 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <pthread.h>
 
 #include <algorithm>
 #include <functional>
-#include <system_error>
 #include <thread>
 #include <utility>
 
 #include "base/log.h"
 #include "base/mutex.h"
+#include "base/thread.h"
 #include "base/web_url.h"
 #include "http/web_client.h"
 #include "notify/delivery_queue.h"
@@ -50,16 +49,7 @@ class AlertmanagerFeed::Link {
   Link& operator=(const Link&) = delete;
 
   Result<void> start() {
-    try {
-      thread_ = std::thread([this] {
-        pthread_setname_np(pthread_self(), "alertmanager");
-        run();
-      });
-    } catch (const std::system_error& error) {
-      return base::fail(base::ErrorKind::kUnavailable,
-                        fmt::format("cannot start the thread alertmanager: {}", error.what()));
-    }
-    return {};
+    return base::start_thread(thread_, "alertmanager", [this] { run(); });
   }
   void stop() {
     {

@@ -2,11 +2,10 @@
 
 #include <fmt/format.h>
 #include <fmt/ranges.h>
-#include <pthread.h>
 
-#include <system_error>
 #include <utility>
 
+#include "base/thread.h"
 #include "notify/message_text.h"
 
 namespace gpuscope::notify {
@@ -49,20 +48,14 @@ base::Result<void> Notifier::start_lines(const Options& options) {
     lines_.push_back(std::move(line));
   }
   for (const auto& line : lines_) {
-    try {
-      line->thread = std::thread([this, &line = *line] { serve(line); });
-    } catch (const std::system_error& error) {
-      return base::fail(base::ErrorKind::kUnavailable,
-                        fmt::format("cannot start a thread for the receiver {}: {}",
-                                    line->receiver.name, error.what()));
-    }
+    auto started = base::start_thread(line->thread, "to " + line->receiver.name,
+                                      [this, &line = *line] { serve(line); });
+    if (!started) return started;
   }
   return {};
 }
 
 void Notifier::serve(Line& line) {
-  constexpr std::size_t kMostLetters = 15;  // of a thread's name
-  pthread_setname_np(pthread_self(), ("to " + line.receiver.name).substr(0, kMostLetters).c_str());
   while (const auto delivery = queue_.next(line.receiver.name)) {
     queue_.finish(delivery->key, line.sender->send(*delivery));
   }

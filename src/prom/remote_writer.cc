@@ -121,14 +121,11 @@ class RemoteWriter::Impl {
 };
 
 Result<void> RemoteWriter::Impl::start() {
-  auto thread = base::start_thread("remote-write", [this] {
+  return base::start_thread(thread_, "remote-write", [this] {
     // Catching up may take its time; reading GPUs may not.
     setpriority(PRIO_PROCESS, 0, kNiceness);
     run();
   });
-  if (!thread) return std::unexpected(thread.error());
-  thread_ = std::move(*thread);
-  return {};
 }
 
 void RemoteWriter::Impl::stop() {

@@ -26,10 +26,7 @@ class Worker {
 
   // `name` shows in top and gdb: 15 characters.
   base::Result<void> start(const char* name, std::function<void()> work) {
-    auto thread = base::start_thread(name, std::move(work));
-    if (!thread) return std::unexpected(thread.error());
-    thread_ = std::move(*thread);
-    return {};
+    return base::start_thread(thread_, name, std::move(work));
   }
 
   // Ends the pause and, through the interrupt, the child that is being waited for.
