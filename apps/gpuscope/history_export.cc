@@ -11,8 +11,10 @@
 
 #include "base/duration.h"
 #include "base/file.h"
+#include "base/text.h"
 #include "history/reader.h"
 #include "history_tool.h"
+#include "model/labels.h"
 #include "wire/history_csv.h"
 #include "wire/history_openmetrics.h"
 
@@ -188,8 +190,7 @@ Result<void> export_csv(const Plan& plan, const history::StoredGpu& gpu,
 // A name that is nothing but a name: what it becomes is a file.
 bool is_plain(std::string_view name) {
   return !name.empty() && name.front() != '.' && std::ranges::all_of(name, [](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
-           c == '_' || c == '.';
+    return base::is_name_char(c) || c == '-' || c == '.';
   });
 }
 
@@ -210,13 +211,7 @@ Result<std::vector<wire::Label>> labels_of(const HistoryCommand& command) {
   for (const std::string& text : command.labels) {
     const auto end = text.find('=');
     const std::string_view name = std::string_view(text).substr(0, end);
-    const auto is_letter = [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-    };
-    const bool named =
-        !name.empty() && is_letter(name.front()) &&
-        std::ranges::all_of(name, [&](char c) { return is_letter(c) || (c >= '0' && c <= '9'); });
-    if (end == std::string::npos || !named) {
+    if (end == std::string::npos || !model::is_label_name(name)) {
       return base::fail(ErrorKind::kInvalidArgument,
                         fmt::format("cannot use --label: '{}' is not NAME=VALUE", text));
     }

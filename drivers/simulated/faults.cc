@@ -8,6 +8,8 @@
 #include <cstdint>
 #include <utility>
 
+#include "base/text.h"
+
 namespace gpuscope::simulated {
 namespace {
 
@@ -34,13 +36,6 @@ constexpr std::array<NamedError, 12> kNamedErrors{{
 }};
 constexpr unsigned int kMaxErrorCode = 999;
 
-std::string_view trim(std::string_view text) {
-  constexpr std::string_view kBlank = " \t\r\n";
-  const std::size_t begin = text.find_first_not_of(kBlank);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlank) - begin + 1);
-}
-
 // Text before the first `mark` and after it; the second is empty and `found` false without one.
 struct Split {
   std::string_view before;
@@ -50,7 +45,7 @@ struct Split {
 Split split(std::string_view text, std::string_view mark) {
   const std::size_t at = text.find(mark);
   if (at == std::string_view::npos) return {text, {}, false};
-  return {trim(text.substr(0, at)), trim(text.substr(at + mark.size())), true};
+  return {base::trimmed(text.substr(0, at)), base::trimmed(text.substr(at + mark.size())), true};
 }
 
 template <typename T>
@@ -186,7 +181,7 @@ Result<FaultPlan> FaultPlan::parse(std::string_view text) {
   FaultPlan plan;
   while (!text.empty()) {
     const std::size_t end = std::min(text.find_first_of(";\n"), text.size());
-    const std::string_view item = trim(text.substr(0, end));
+    const std::string_view item = base::trimmed(text.substr(0, end));
     text.remove_prefix(std::min(end + 1, text.size()));
     if (item.empty() || item.starts_with('#')) continue;
     Result<FaultRule> rule = parse_rule(item);

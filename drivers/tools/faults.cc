@@ -12,6 +12,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/text.h"
+
 namespace gpuscope::tools {
 namespace {
 
@@ -37,12 +39,6 @@ constexpr std::array kNames{
     Name{"gpus", FaultKind::kGpus, true},
     Name{"not_enabled", FaultKind::kNotEnabled, false},
 };
-
-std::string_view trim(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(" \t\r");
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(" \t\r") - begin + 1);
-}
 
 std::optional<Fault> parse_effect(std::string_view text) {
   const std::size_t colon = text.find(':');
@@ -81,18 +77,18 @@ base::Result<std::optional<Fault>> parse_faults(std::string_view rules, std::str
   std::optional<Fault> found;
   while (!rules.empty()) {
     const std::size_t length = std::min(rules.find_first_of(";\n"), rules.size());
-    const std::string_view rule = trim(rules.substr(0, length));
+    const std::string_view rule = base::trimmed(rules.substr(0, length));
     rules.remove_prefix(std::min(length + 1, rules.size()));
     if (rule.empty() || rule.starts_with('#')) continue;
     const std::size_t equals = rule.find('=');
     const auto fault = equals == std::string_view::npos
                            ? std::nullopt
-                           : parse_effect(trim(rule.substr(equals + 1)));
+                           : parse_effect(base::trimmed(rule.substr(equals + 1)));
     if (!fault) {
       return base::fail(base::ErrorKind::kInvalidArgument,
                         fmt::format("cannot use the fault '{}': it is not TARGET=EFFECT", rule));
     }
-    const std::string_view target = trim(rule.substr(0, equals));
+    const std::string_view target = base::trimmed(rule.substr(0, equals));
     if (!found && (target == "*" || target == tool || target == command)) found = fault;
   }
   return found;

@@ -6,16 +6,10 @@
 #include <set>
 #include <string_view>
 
+#include "model/labels.h"
+
 namespace gpuscope::alert {
 namespace {
-
-bool is_label_name(std::string_view name) {
-  const auto letter = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-  };
-  const auto other = [&](char c) { return letter(c) || (c >= '0' && c <= '9'); };
-  return !name.empty() && letter(name.front()) && std::ranges::all_of(name, other);
-}
 
 class Maker {
  public:
@@ -59,7 +53,7 @@ class Maker {
       model::Labels& texts) {
     std::vector<std::pair<std::string, Template>> made;
     for (const auto& [name, text] : fields) {
-      if (!is_label_name(name) || name == "__name__") {
+      if (!model::is_label_name(name) || name == "__name__") {
         wrong(text.line, fmt::format("{}: '{}' is no name of a label", rule.name.text, name));
         continue;
       }

@@ -6,6 +6,8 @@
 #include <iterator>
 #include <set>
 
+#include "base/text.h"
+
 namespace gpuscope::alert {
 namespace {
 
@@ -42,8 +44,7 @@ std::string expand(const Template& text, const Labels& labels, double value) {
 std::string percent_encoded(std::string_view text) {
   std::string out;
   for (const char c : text) {
-    const bool plain = (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-                       c == '-' || c == '_' || c == '.' || c == '~';
+    const bool plain = base::is_name_char(c) || c == '-' || c == '.' || c == '~';
     if (plain) {
       out += c;
     } else {

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "alert/record.h"
+#include "base/text.h"
 #include "query/query.h"
 
 namespace gpuscope::alert {
@@ -90,10 +91,7 @@ std::string_view silence_state_name(SilenceState state) {
 Result<std::vector<model::LabelMatcher>> compile(std::span<const SilenceMatcher> matchers) {
   std::string selector = "{";
   for (const SilenceMatcher& matcher : matchers) {
-    const auto name_fits = [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-    };
-    if (matcher.name.empty() || !std::ranges::all_of(matcher.name, name_fits)) {
+    if (matcher.name.empty() || !std::ranges::all_of(matcher.name, base::is_name_char)) {
       return wrong(fmt::format("'{}' is no name of a label", matcher.name));
     }
     selector += fmt::format("{}{}{}{}", selector.size() > 1 ? "," : "", matcher.name,

@@ -12,24 +12,23 @@
 #include <vector>
 
 #include "alert/template_functions.h"
+#include "base/text.h"
 
 namespace gpuscope::alert {
 namespace {
 
 using base::ErrorKind;
+using base::is_blank;
 using base::Result;
 
 constexpr std::size_t kMostText = 65'536;  // of a template, and of what becomes of it
 constexpr int kDeepest = 50;               // actions and parentheses within each other
-constexpr std::string_view kBlanks = " \t\r\n";
 
 std::unexpected<base::Error> wrong(std::string what) {
   return base::fail(ErrorKind::kInvalidArgument, std::move(what));
 }
 
-bool is_blank(char c) { return kBlanks.find(c) != std::string_view::npos; }
-bool is_letter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
+bool begins_name(char c) { return base::is_letter(c) || c == '_'; }
 
 // ---- what a template is made of
 
@@ -157,7 +156,7 @@ class ActionParser {
   bool take_bare_word(std::string_view word) {
     if (!rest_.starts_with(word)) return false;
     const char behind = rest_.size() > word.size() ? rest_[word.size()] : ' ';
-    if (is_letter(behind) || is_digit(behind)) return false;
+    if (base::is_name_char(behind)) return false;
     rest_.remove_prefix(word.size());
     return true;
   }
@@ -169,7 +168,7 @@ class ActionParser {
   }
   std::string_view take_name() {
     std::size_t size = 0;
-    while (size < rest_.size() && (is_letter(rest_[size]) || is_digit(rest_[size]))) ++size;
+    while (size < rest_.size() && base::is_name_char(rest_[size])) ++size;
     const std::string_view name = rest_.substr(0, size);
     rest_.remove_prefix(size);
     return name;
@@ -178,7 +177,7 @@ class ActionParser {
   Result<Call> call(int depth, bool piped) {
     Call call;
     const bool truth = rest_.starts_with("true") || rest_.starts_with("false");
-    if (!rest_.empty() && is_letter(rest_.front()) && !truth) {
+    if (!rest_.empty() && begins_name(rest_.front()) && !truth) {
       const std::string_view name = take_name();
       skip_blanks();
       call.function = find_template_function(name);
@@ -224,7 +223,8 @@ class ActionParser {
     }
     if (rest_.front() == '"' || rest_.front() == '`') return text();
     if (rest_.front() == '$' || rest_.front() == '.') return variable();
-    if (is_digit(rest_.front()) || rest_.front() == '-' || rest_.front() == '+') return number();
+    if (base::is_digit(rest_.front()) || rest_.front() == '-' || rest_.front() == '+')
+      return number();
     for (const bool truth : {true, false}) {
       if (take_bare_word(truth ? "true" : "false")) return Operand{TemplateValue{truth}};
     }
@@ -257,10 +257,9 @@ class ActionParser {
 
   Result<Operand> number() {
     std::size_t size = 1;
-    while (size < rest_.size() &&
-           (is_digit(rest_[size]) || is_letter(rest_[size]) || rest_[size] == '.' ||
-            ((rest_[size] == '-' || rest_[size] == '+') &&
-             (rest_[size - 1] == 'e' || rest_[size - 1] == 'E')))) {
+    while (size < rest_.size() && (base::is_name_char(rest_[size]) || rest_[size] == '.' ||
+                                   ((rest_[size] == '-' || rest_[size] == '+') &&
+                                    (rest_[size - 1] == 'e' || rest_[size - 1] == 'E')))) {
       ++size;
     }
     const std::string_view word = rest_.substr(0, size);

@@ -11,6 +11,8 @@
 #include <optional>
 #include <utility>
 
+#include "base/text.h"
+
 namespace gpuscope::alert {
 namespace {
 
@@ -143,17 +145,13 @@ Result<TemplateValue> each_letter(Arguments arguments, Change change) {
 }
 
 char upper(char c) { return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c; }
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-bool in_word(char c) {
-  return (lower(c) >= 'a' && lower(c) <= 'z') || (c >= '0' && c <= '9') || c == '_' ||
-         (c & 0x80) != 0;
-}
+bool in_word(char c) { return base::is_name_char(c) || (c & 0x80) != 0; }
 
 Result<TemplateValue> to_upper(Arguments arguments) {
   return each_letter(arguments, [](char, char c) { return upper(c); });
 }
 Result<TemplateValue> to_lower(Arguments arguments) {
-  return each_letter(arguments, [](char, char c) { return lower(c); });
+  return each_letter(arguments, [](char, char c) { return base::lower(c); });
 }
 Result<TemplateValue> title(Arguments arguments) {
   return each_letter(arguments, [](char before, char c) { return in_word(before) ? c : upper(c); });

@@ -11,6 +11,7 @@
 #include <variant>
 
 #include "base/duration.h"
+#include "model/labels.h"
 #include "query/query.h"
 #include "wire/prometheus_api.h"
 
@@ -354,11 +355,7 @@ std::optional<Response> QueryRoutes::labels(const http::Request& request) {
 
 std::optional<Response> QueryRoutes::label_values(const http::Request& request,
                                                   std::string_view label) {
-  const auto is_name_char = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || (c >= '0' && c <= '9');
-  };
-  if (label.empty() || !std::ranges::all_of(label, is_name_char) ||
-      (label.front() >= '0' && label.front() <= '9')) {
+  if (!model::is_label_name(label)) {
     return bad_data(fmt::format("cannot use the label's name '{}': it is none", label));
   }
   return listing(

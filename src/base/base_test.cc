@@ -8,6 +8,7 @@
 #include "base/clock.h"
 #include "base/decimal.h"
 #include "base/fake_clock.h"
+#include "base/text.h"
 
 namespace gpuscope::base {
 namespace {
@@ -72,6 +73,32 @@ TEST(FastClock, TakesAFractionOfTheTime) {
   CondVar condition;
   MutexLock lock(mutex);
   fast.wait_until(condition, lock, steady + std::chrono::seconds{59});
+}
+
+TEST(Text, LosesWhatStandsAtItsEnds) {
+  EXPECT_EQ(trimmed(" \t a b\r\n"), "a b");
+  EXPECT_EQ(trimmed("\r\n a \n", " \n"), "\r\n a");
+  EXPECT_EQ(trimmed(" \n "), "");
+  EXPECT_EQ(trimmed(""), "");
+}
+
+TEST(Text, IsTakenPartByPart) {
+  std::string_view text = "a,,b";
+  EXPECT_EQ(take_part(text, ','), "a");
+  EXPECT_EQ(take_part(text, ','), "");
+  EXPECT_EQ(take_part(text, ','), "b");
+  EXPECT_EQ(text, "");
+  EXPECT_EQ(take_part(text, ','), "");
+}
+
+TEST(Text, HasLettersOfAsciiAlone) {
+  EXPECT_EQ(lower("Ab-Ä[Z"), "ab-Ä[z");
+  EXPECT_TRUE(same_word("GZip", "gzIP"));
+  EXPECT_FALSE(same_word("gzip", "gzi"));
+  EXPECT_FALSE(same_word("@", "`"));
+  EXPECT_TRUE(is_name_char('_') && is_name_char('q') && is_name_char('Q') && is_name_char('7'));
+  EXPECT_FALSE(is_name_char('@') || is_name_char('[') || is_name_char('`') || is_name_char('{'));
+  EXPECT_FALSE(is_name_char(static_cast<char>(0xC4)));
 }
 
 }  // namespace

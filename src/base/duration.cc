@@ -8,6 +8,8 @@
 #include <system_error>
 #include <utility>
 
+#include "base/text.h"
+
 namespace gpuscope::base {
 namespace {
 
@@ -16,8 +18,6 @@ using std::chrono::milliseconds;
 
 constexpr milliseconds kLongest = std::chrono::years{100};
 constexpr std::int64_t kEndOf9999 = 253'402'300'800;
-
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
 // Takes a number without sign or exponent off the front of `text`.
 std::optional<double> take_number(std::string_view& text) {

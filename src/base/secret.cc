@@ -1,8 +1,7 @@
 #include "base/secret.h"
 
-#include <string_view>
-
 #include "base/file.h"
+#include "base/text.h"
 
 namespace gpuscope::base {
 
@@ -11,10 +10,7 @@ Result<std::string> read_secret(const Secret& secret) {
   if (secret.file.empty()) return secret.text;
   auto text = read_file(secret.file, kMaxBytes);
   if (!text) return text;
-  constexpr std::string_view kBlanks = " \t\r\n";
-  const std::size_t begin = text->find_first_not_of(kBlanks);
-  if (begin == std::string::npos) return std::string();
-  return text->substr(begin, text->find_last_not_of(kBlanks) - begin + 1);
+  return std::string(trimmed(*text));
 }
 
 }  // namespace gpuscope::base

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "base/duration.h"
+#include "base/text.h"
 #include "base/web_url.h"
 
 namespace gpuscope::config {
@@ -49,12 +50,9 @@ std::string check_whole(const Setting& row, std::string_view value) {
 std::optional<bool> parse_switch(std::string_view text) {
   constexpr std::array<std::string_view, 4> kOn{"true", "on", "yes", "1"};
   constexpr std::array<std::string_view, 4> kOff{"false", "off", "no", "0"};
-  std::string lower(text);
-  std::ranges::transform(lower, lower.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  if (std::ranges::find(kOn, lower) != kOn.end()) return true;
-  if (std::ranges::find(kOff, lower) != kOff.end()) return false;
+  const std::string word = base::lower(text);
+  if (std::ranges::find(kOn, word) != kOn.end()) return true;
+  if (std::ranges::find(kOff, word) != kOff.end()) return false;
   return std::nullopt;
 }
 

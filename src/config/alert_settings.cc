@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/duration.h"
+#include "base/text.h"
 
 namespace gpuscope::config {
 namespace {
@@ -35,10 +36,7 @@ void take(const Values& values, std::string_view flag, milliseconds& target) {
 std::vector<std::string> split(std::string_view text) {
   std::vector<std::string> parts;
   while (!text.empty()) {
-    std::string_view part = text.substr(0, text.find(','));
-    text.remove_prefix(std::min(text.size(), part.size() + 1));
-    while (part.starts_with(' ')) part.remove_prefix(1);
-    while (part.ends_with(' ')) part.remove_suffix(1);
+    const std::string_view part = base::trimmed(base::take_part(text, ','), " ");
     if (!part.empty()) parts.emplace_back(part);
   }
   return parts;

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/duration.h"
+#include "base/text.h"
 #include "base/web_url.h"
 #include "config/advise_settings.h"
 #include "config/agent_settings.h"
@@ -70,13 +71,8 @@ std::string check_power_source(const Setting& row, std::string_view value) {
   return value == "setting" || value == "card" ? "" : is_not(row, value);
 }
 
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](unsigned char c) { return std::tolower(c); });
-  return out;
-}
 std::string check_log_level(const Setting& row, std::string_view value) {
-  return base::parse_log_level(lower(value)) ? "" : is_not(row, value);
+  return base::parse_log_level(base::lower(value)) ? "" : is_not(row, value);
 }
 // The earlier system's pattern of a line is taken for "text".
 std::string check_log_format(const Setting& row, std::string_view value) {
@@ -272,8 +268,8 @@ base::Result<FleetSettings> build(const Values& values, const Environment& envir
   settings.opinions = std::move(analysis->opinions);
   settings.opinions.chat.workers = settings.max_workers;
   settings.control = std::move(analysis->control);
-  settings.log_level =
-      base::parse_log_level(lower(text_or_none(values, "log-level"))).value_or(settings.log_level);
+  settings.log_level = base::parse_log_level(base::lower(text_or_none(values, "log-level")))
+                           .value_or(settings.log_level);
   settings.log_format =
       base::parse_log_format(text_or_none(values, "log-format")).value_or(settings.log_format);
   if (auto data_dir = text_of(values, "data-dir")) {

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <system_error>
 
+#include "base/text.h"
+
 namespace gpuscope::config {
 
 std::optional<HostPort> parse_listen(std::string_view text) {
@@ -18,8 +20,7 @@ std::optional<HostPort> parse_listen(std::string_view text) {
   const bool bracketed = host.size() > 2 && host.front() == '[' && host.back() == ']';
   if (bracketed) host = host.substr(1, host.size() - 2);
   const auto allowed = [bracketed](char c) {
-    const bool plain = (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') ||
-                       c == '.' || c == '-' || c == '_';
+    const bool plain = base::is_name_char(c) || c == '.' || c == '-';
     return plain || (bracketed && (c == ':' || c == '%'));
   };
   if (host.empty() || !std::ranges::all_of(host, allowed)) return std::nullopt;

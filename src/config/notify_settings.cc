@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/duration.h"
+#include "base/text.h"
 #include "base/web_url.h"
 #include "config/remote_write_settings.h"
 
@@ -19,6 +20,7 @@ namespace {
 
 using base::ErrorKind;
 using base::fail;
+using base::trimmed;
 using std::chrono::milliseconds;
 
 constexpr std::uint16_t kSubmission = 587;
@@ -29,13 +31,6 @@ constexpr milliseconds kMinResend{5000};
 std::optional<std::string> text_of(const Values& values, std::string_view flag) {
   const auto found = values.find(flag);
   return found == values.end() ? std::nullopt : std::optional(found->second.text);
-}
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r\n";
-  const std::size_t begin = text.find_first_not_of(kBlanks);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
 }
 
 // What stands between commas; empty parts, too.
@@ -75,8 +70,7 @@ std::optional<Server> parse_server(std::string_view text) {
     server.host = server.host.substr(1, server.host.size() - 2);
   }
   const auto allowed = [&](char c) {
-    return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '.' ||
-           c == '-' || c == '_' || (bracketed && c == ':');
+    return base::is_name_char(c) || c == '.' || c == '-' || (bracketed && c == ':');
   };
   if (server.host.empty() || !std::ranges::all_of(server.host, allowed)) return std::nullopt;
   return server;

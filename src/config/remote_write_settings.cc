@@ -8,13 +8,16 @@
 #include <utility>
 
 #include "base/duration.h"
+#include "base/text.h"
 #include "base/web_url.h"
+#include "model/labels.h"
 
 namespace gpuscope::config {
 namespace {
 
 using base::ErrorKind;
 using base::fail;
+using base::trimmed;
 using std::chrono::milliseconds;
 
 constexpr milliseconds kMinInterval{100};
@@ -25,33 +28,15 @@ std::string text_of(const Values& values, std::string_view flag) {
   return found == values.end() ? std::string() : found->second.text;
 }
 
-std::string_view without_blanks(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r\n";
-  const std::size_t begin = text.find_first_not_of(kBlanks);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
-}
-
 // Takes what stands before `mark`, or all, off the front.
 std::string_view take_part(std::string_view& text, char mark) {
-  const std::string_view part = text.substr(0, text.find(mark));
-  text.remove_prefix(std::min(text.size(), part.size() + 1));
-  return without_blanks(part);
+  return trimmed(base::take_part(text, mark));
 }
 
 std::optional<milliseconds> parse_interval(std::string_view text) {
   const auto parsed = base::parse_duration(text);
   if (!parsed || *parsed < kMinInterval || *parsed > kMaxInterval) return std::nullopt;
   return std::chrono::duration_cast<milliseconds>(*parsed);
-}
-
-bool is_label_name(std::string_view name) {
-  const auto letter = [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_';
-  };
-  const auto other = [&](char c) { return letter(c) || (c >= '0' && c <= '9'); };
-  return !name.empty() && letter(name.front()) && std::ranges::all_of(name, other) &&
-         !name.starts_with("__");
 }
 
 // By name; an empty value is kept: it takes a label of ours away.
@@ -62,8 +47,8 @@ std::optional<std::vector<std::pair<std::string, std::string>>> parse_labels(
     std::string_view part = take_part(text, ',');
     if (part.empty() || part.find('=') == std::string_view::npos) return std::nullopt;
     const std::string_view name = take_part(part, '=');
-    if (!is_label_name(name)) return std::nullopt;
-    labels.emplace_back(name, without_blanks(part));
+    if (!model::is_label_name(name) || name.starts_with("__")) return std::nullopt;
+    labels.emplace_back(name, trimmed(part));
   }
   std::ranges::sort(labels);
   const auto same = [](const auto& a, const auto& b) { return a.first == b.first; };

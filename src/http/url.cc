@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
 #include "base/utf8.h"
 #include "http/server.h"
 
@@ -46,14 +47,6 @@ bool has_control_character(std::string_view text) {
       text, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
 }
 
-// Cuts what stands before the first `separator` off `text`, and the separator with it.
-std::string_view cut(std::string_view& text, char separator) {
-  const std::size_t end = std::min(text.find(separator), text.size());
-  const std::string_view head = text.substr(0, end);
-  text.remove_prefix(std::min(end + 1, text.size()));
-  return head;
-}
-
 }  // namespace
 
 std::optional<std::vector<std::string>> decode_path(std::string_view path) {
@@ -61,7 +54,7 @@ std::optional<std::vector<std::string>> decode_path(std::string_view path) {
   path.remove_prefix(1);
   std::vector<std::string> segments;
   while (!path.empty()) {
-    auto segment = decode(cut(path, '/'), false);
+    auto segment = decode(base::take_part(path, '/'), false);
     if (!segment || has_control_character(*segment)) return std::nullopt;
     segments.push_back(std::move(*segment));
   }
@@ -72,9 +65,9 @@ std::optional<std::vector<std::pair<std::string, std::string>>> decode_query(
     std::string_view query) {
   std::vector<std::pair<std::string, std::string>> pairs;
   while (!query.empty()) {
-    std::string_view value = cut(query, '&');
+    std::string_view value = base::take_part(query, '&');
     if (value.empty()) continue;
-    auto name = decode(cut(value, '='), true);
+    auto name = decode(base::take_part(value, '='), true);
     auto decoded = decode(value, true);
     if (!name || !decoded) return std::nullopt;
     pairs.emplace_back(std::move(*name), std::move(*decoded));

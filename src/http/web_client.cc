@@ -3,8 +3,8 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <cctype>
 
+#include "base/text.h"
 #include "base/web_url.h"
 #include "http/curl_transfer.h"
 
@@ -14,6 +14,7 @@ namespace {
 using base::check_web_url;
 using base::ErrorKind;
 using base::Result;
+using base::trimmed;
 using base::url_origin;
 
 constexpr std::size_t kMaxHeaderBytes = 65'536;
@@ -21,19 +22,6 @@ constexpr long kOk = 200;
 
 bool has_control(std::string_view text) {
   return std::ranges::any_of(text, [](char c) { return static_cast<unsigned char>(c) < ' '; });
-}
-
-std::string lower(std::string_view text) {
-  std::string out(text);
-  std::ranges::transform(out, out.begin(), [](unsigned char c) { return std::tolower(c); });
-  return out;
-}
-
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r\n";
-  const std::size_t begin = text.find_first_not_of(kBlanks);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
 }
 
 // An answer on its way.
@@ -57,7 +45,7 @@ std::size_t take_header(const char* data, std::size_t size, std::size_t count, v
   } else if (trimmed(line).empty()) {
     arriving.head_is_whole = true;
   } else if (const auto colon = line.find(':'); colon != std::string_view::npos) {
-    arriving.response.headers.emplace_back(lower(trimmed(line.substr(0, colon))),
+    arriving.response.headers.emplace_back(base::lower(trimmed(line.substr(0, colon))),
                                            trimmed(line.substr(colon + 1)));
   }
   return line.size();
@@ -84,6 +72,19 @@ std::size_t take_body(const char* data, std::size_t size, std::size_t count, voi
 }
 
 }  // namespace
+
+std::optional<std::vector<std::pair<std::string, std::string>>> parse_header_lines(
+    std::string_view text) {
+  std::vector<std::pair<std::string, std::string>> headers;
+  while (!text.empty()) {
+    const std::string_view line = base::take_part(text, '\n');
+    if (trimmed(line).empty()) continue;
+    const std::size_t colon = line.find(':');
+    if (colon == std::string_view::npos) return std::nullopt;
+    headers.emplace_back(trimmed(line.substr(0, colon)), trimmed(line.substr(colon + 1)));
+  }
+  return headers;
+}
 
 std::optional<std::string_view> WebResponse::header(std::string_view name) const {
   for (const auto& [key, value] : headers) {

@@ -41,6 +41,10 @@ struct WebRequest {
 // Takes the next piece of a body; false: no more is wanted.
 using BodySink = std::function<bool(std::string_view piece)>;
 
+// Further headers as people write them, a `Name: value` a line; nullopt when a line is none.
+std::optional<std::vector<std::pair<std::string, std::string>>> parse_header_lines(
+    std::string_view text);
+
 struct WebResponse {
   int status = 0;
   std::vector<std::pair<std::string, std::string>> headers;  // names in lower case, in order

@@ -8,11 +8,18 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
+
 namespace gpuscope::model {
 
 // Names and values: by name, none twice; an empty value is no label.
 using Labels = std::vector<std::pair<std::string, std::string>>;
 using LabelsPtr = std::shared_ptr<const Labels>;  // never null
+
+constexpr bool is_label_name(std::string_view name) {
+  return !name.empty() && !base::is_digit(name.front()) &&
+         std::ranges::all_of(name, base::is_name_char);
+}
 
 // The value of a label; empty: there is none.
 inline std::string_view label_value(const Labels& labels, std::string_view name) {

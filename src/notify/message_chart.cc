@@ -10,6 +10,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
 #include "model/naming.h"
 #include "notify/line_chart.h"
 #include "wire/webhook_message.h"
@@ -29,10 +30,7 @@ constexpr std::chrono::hours kSpan{3};
 constexpr std::chrono::minutes kShortest{15};
 constexpr std::size_t kParts = 240;
 
-bool is_name_char(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_' ||
-         c == ':';
-}
+bool is_metric_char(char c) { return base::is_name_char(c) || c == ':'; }
 
 std::optional<AlertMetric> of_name(std::string_view name) {
   AlertMetric found;
@@ -198,12 +196,12 @@ std::optional<AlertMetric> find_alert_metric(std::string_view expression) {
   std::optional<AlertMetric> found;
   bool plain = true;
   for (std::size_t i = 0; i < text.size();) {
-    if (!is_name_char(text[i])) {
+    if (!is_metric_char(text[i])) {
       ++i;
       continue;
     }
     std::size_t end = i;
-    while (end < text.size() && is_name_char(text[end])) ++end;
+    while (end < text.size() && is_metric_char(text[end])) ++end;
     const std::string_view word(text.data() + i, end - i);
     constexpr std::array<std::string_view, 12> kOther{
         "rate",   "irate",  "increase",         "delta",           "deriv", "changes", "count",

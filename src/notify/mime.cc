@@ -7,6 +7,7 @@
 #include <chrono>
 #include <cstdint>
 
+#include "base/text.h"
 #include "base/utf8.h"
 
 namespace gpuscope::notify {
@@ -75,7 +76,7 @@ std::string encoded_words(std::string_view text, std::size_t used) {
     const std::size_t bytes = base::utf8_length(text);
     std::string piece;
     for (const char c : text.substr(0, bytes)) {
-      const bool plain = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+      const bool plain = base::is_letter(c) || base::is_digit(c);
       if (c == ' ') {
         piece += '_';
       } else if (plain) {

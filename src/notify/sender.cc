@@ -22,14 +22,7 @@ using model::AlertNotification;
 using model::Delivery;
 using Outcome = Attempt::Outcome;
 
-constexpr std::string_view kBlanks = " \t\r\n";
 constexpr std::chrono::hours kLongestWait{1};  // whatever a server asks for
-
-std::string_view without_blanks(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(kBlanks);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
-}
 
 bool is_simulated(const Surroundings& surroundings, const AlertNotification& message) {
   return surroundings.simulated && surroundings.simulated(message);
@@ -223,22 +216,13 @@ Result<std::vector<std::pair<std::string, std::string>>> request_headers(
   if (!text) return std::unexpected(text.error());
   const auto bearer = base::read_secret(token);
   if (!bearer) return std::unexpected(bearer.error());
-  std::vector<std::pair<std::string, std::string>> headers;
-  std::string_view left = *text;
-  while (!left.empty()) {
-    const std::string_view line = left.substr(0, left.find('\n'));
-    left.remove_prefix(std::min(left.size(), line.size() + 1));
-    if (without_blanks(line).empty()) continue;
-    const std::size_t colon = line.find(':');
-    if (colon == std::string_view::npos) {
-      return base::fail(ErrorKind::kInvalidArgument,
-                        "cannot use the headers for a webhook: a line is not 'Name: value'");
-    }
-    headers.emplace_back(without_blanks(line.substr(0, colon)),
-                         without_blanks(line.substr(colon + 1)));
+  auto headers = http::parse_header_lines(*text);
+  if (!headers) {
+    return base::fail(ErrorKind::kInvalidArgument,
+                      "cannot use the headers for a webhook: a line is not 'Name: value'");
   }
-  if (!bearer->empty()) headers.emplace_back("Authorization", "Bearer " + *bearer);
-  return headers;
+  if (!bearer->empty()) headers->emplace_back("Authorization", "Bearer " + *bearer);
+  return std::move(*headers);
 }
 
 std::vector<std::string> addresses(const Receiver& receiver, std::string_view severity) {

@@ -4,11 +4,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <optional>
 #include <utility>
 
 #include "base/mutex.h"
+#include "base/text.h"
 #include "base/web_url.h"
 #include "http/web_client.h"
 #include "prom/credentials.h"
@@ -231,8 +231,7 @@ Result<std::unique_ptr<Engine>> Engine::create(base::Clock& clock, const EngineO
 
 bool is_too_large(const base::Error& error) {
   if (error.kind != ErrorKind::kInvalidArgument) return false;
-  std::string text = error.message;
-  std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string text = base::lower(error.message);
   constexpr std::array<std::string_view, 5> kWords{"too many", "too large", "exceed", "limit",
                                                    "status 413"};
   return std::ranges::any_of(kWords, [&](std::string_view word) { return text.contains(word); });

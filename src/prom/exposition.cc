@@ -3,19 +3,16 @@
 #include <algorithm>
 #include <charconv>
 
+#include "base/text.h"
+
 namespace gpuscope::prom {
 namespace {
-
-bool is_name_char(char c, bool first) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' ||
-         (!first && c >= '0' && c <= '9');
-}
 
 // Takes a name off the front; a metric's may have colons.
 std::string_view take_name(std::string_view& text, bool of_metric) {
   std::size_t end = 0;
-  while (end < text.size() &&
-         (is_name_char(text[end], end == 0) || (of_metric && text[end] == ':'))) {
+  while (end < text.size() && (base::is_name_char(text[end]) || (of_metric && text[end] == ':')) &&
+         (end > 0 || !base::is_digit(text[end]))) {
     ++end;
   }
   const std::string_view name = text.substr(0, end);

@@ -8,6 +8,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/text.h"
 #include "model/catalog.h"
 #include "model/naming.h"
 
@@ -42,11 +43,6 @@ std::vector<Metric> metrics_of(UsageMetric metric) {
 double divisor(const model::MetricsFamily& family) {
   constexpr double kTen = 10;
   return std::ldexp(1.0, family.binary_shift) * std::pow(kTen, family.decimal_shift);
-}
-
-bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-bool is_name(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
 }
 
 // Reads `label op "value"` after `label op "value"`.
@@ -84,7 +80,7 @@ class ConditionReader {
   }
   bool at_end() const { return at_ == text_.size(); }
   void skip_blanks() {
-    while (!at_end() && is_blank(text_[at_])) ++at_;
+    while (!at_end() && base::is_blank(text_[at_])) ++at_;
   }
   bool take(char c) {
     if (at_end() || text_[at_] != c) return false;
@@ -94,7 +90,7 @@ class ConditionReader {
   std::string take_name() {
     skip_blanks();
     const std::size_t begin = at_;
-    while (!at_end() && is_name(text_[at_])) ++at_;
+    while (!at_end() && base::is_name_char(text_[at_])) ++at_;
     return std::string(text_.substr(begin, at_ - begin));
   }
   std::string take_operator() {

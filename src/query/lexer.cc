@@ -10,6 +10,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/text.h"
 #include "base/utf8.h"
 
 namespace gpuscope::query {
@@ -23,13 +24,8 @@ constexpr std::string_view kDigits = "0123456789";
 constexpr std::string_view kHexDigits = "0123456789abcdefABCDEF";
 constexpr std::string_view kNotClosed = "a text is not closed";
 
-bool is_alpha(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
-bool is_alnum(char c) { return is_alpha(c) || (c >= '0' && c <= '9'); }
-bool is_blank(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
 int digit_of(char c) {
-  const char small = lower(c);
+  const char small = base::lower(c);
   if (small >= '0' && small <= '9') return small - '0';
   return small >= 'a' && small <= 'f' ? small - 'a' + 10 : 16;
 }
@@ -93,18 +89,10 @@ bool append_escape(std::string_view& left, char quote, std::string& out) {
 }  // namespace
 
 bool Token::is_word(std::string_view word) const {
-  return kind == Kind::kWord && std::ranges::equal(text, word, {}, query::lower);
+  return kind == Kind::kWord && base::same_word(text, word);
 }
 
-std::string Token::lower() const {
-  std::string small(text);
-  std::ranges::transform(small, small.begin(), query::lower);
-  return small;
-}
-
-bool is_label_name(std::string_view text) {
-  return !text.empty() && is_alpha(text.front()) && std::ranges::all_of(text, is_alnum);
-}
+std::string Token::lower() const { return base::lower(text); }
 
 Result<std::int64_t> duration_of(std::string_view text) {
   struct Unit {
@@ -149,8 +137,7 @@ Result<double> number_of(std::string_view text) {
   const auto wrong = [&] {
     return base::fail(ErrorKind::kInvalidArgument, fmt::format("'{}' is no number", text));
   };
-  std::string small(text);
-  std::ranges::transform(small, small.begin(), lower);
+  const std::string small = base::lower(text);
   if (small == "inf") return std::numeric_limits<double>::infinity();
   if (small == "nan") return std::numeric_limits<double>::quiet_NaN();
   const char* const begin = text.data();
@@ -208,7 +195,7 @@ void Lexer::skip_blanks() {
     if (text_[position_] == '#') {
       const std::size_t end = text_.find_first_of("\r\n", position_);
       position_ = std::min(end, text_.size());
-    } else if (is_blank(text_[position_])) {
+    } else if (base::is_blank(text_[position_])) {
       ++position_;
     } else {
       return;
@@ -225,7 +212,7 @@ bool Lexer::scan_number() {
     accept("+-");
     accept_run(kDigits);
   }
-  return !is_alnum(front());
+  return !base::is_name_char(front());
 }
 
 // Behind its first digits.
@@ -237,7 +224,7 @@ bool Lexer::scan_duration() {
     if (!accept("smhdw")) return false;
     accept("s");
   }
-  return !is_alnum(front());
+  return !base::is_name_char(front());
 }
 
 Result<Token> Lexer::scan_number_or_duration() {
@@ -292,8 +279,8 @@ Result<Token> Lexer::scan() {
       (digit || (c == '.' && kDigits.find(after) != std::string_view::npos && after != '\0'))) {
     return scan_number_or_duration();
   }
-  if (is_alpha(c) || (c == ':' && !in_braces_)) {
-    while (is_alnum(front()) || (front() == ':' && !in_braces_)) ++position_;
+  if ((base::is_name_char(c) && !base::is_digit(c)) || (c == ':' && !in_braces_)) {
+    while (base::is_name_char(front()) || (front() == ':' && !in_braces_)) ++position_;
     Token word = token(Kind::kWord, begin);
     if (!in_braces_ && (word.is_word("inf") || word.is_word("nan"))) word.kind = Kind::kNumber;
     return word;

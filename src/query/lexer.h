@@ -63,6 +63,4 @@ class Lexer {
 base::Result<std::int64_t> duration_of(std::string_view text);
 base::Result<double> number_of(std::string_view text);
 
-bool is_label_name(std::string_view text);
-
 }  // namespace gpuscope::query

@@ -9,6 +9,8 @@
 #include <utility>
 #include <vector>
 
+#include "base/text.h"
+
 namespace gpuscope::query {
 namespace {
 
@@ -17,13 +19,9 @@ using model::LabelMatcher;
 
 constexpr std::int64_t kRegexMemory = 1 << 20;
 
-bool is_word(char c) {
-  return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '_';
-}
-
 // The group that a name in a replacement means; -1: none.
 int group_of(const re2::RE2& regex, const std::string& name) {
-  if (std::ranges::all_of(name, [](char c) { return c >= '0' && c <= '9'; })) {
+  if (std::ranges::all_of(name, base::is_digit)) {
     if (name.size() > 1 && name.front() == '0') return -1;
     int number = -1;
     const auto [end, error] = std::from_chars(name.data(), name.data() + name.size(), number);
@@ -39,7 +37,7 @@ std::optional<std::string> take_group(std::string_view& left) {
   const bool braced = left.starts_with('{');
   const std::size_t begin = braced ? 1 : 0;
   std::size_t end = begin;
-  while (end < left.size() && is_word(left[end])) ++end;
+  while (end < left.size() && base::is_name_char(left[end])) ++end;
   if (end == begin || (braced && (end == left.size() || left[end] != '}'))) return std::nullopt;
   std::string name(left.substr(begin, end - begin));
   left.remove_prefix(end + (braced ? 1 : 0));

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "base/utf8.h"
+#include "model/labels.h"
 #include "query/lexer.h"
 #include "query/matcher.h"
 #include "query/node.h"
@@ -330,7 +331,7 @@ NodePtr Parser::offset(const NodePtr& node, std::size_t at) {
 
 bool Parser::matcher(Node& node) {
   const Token label = take();
-  if (label.kind != Kind::kWord || !is_label_name(label.text)) {
+  if (label.kind != Kind::kWord || !model::is_label_name(label.text)) {
     if (!error_) unexpected(label, "a label's name or '}'");
     return false;
   }
@@ -471,7 +472,7 @@ NodePtr Parser::call(const Token& token) {
     if (!regex) return wrong(parts[4]->at, regex.error().message);
     node->regex = std::move(*regex);
     const std::string& label = bare(*parts[1]).string;
-    if (!is_label_name(label)) {
+    if (!model::is_label_name(label)) {
       return wrong(parts[1]->at, fmt::format("'{}' is no name of a label", label));
     }
   }
@@ -482,7 +483,7 @@ bool Parser::labels(std::vector<std::string>& names) {
   if (!expect("(")) return false;
   while (!take(")")) {
     const Token name = take();
-    if (name.kind != Kind::kWord || !is_label_name(name.text)) {
+    if (name.kind != Kind::kWord || !model::is_label_name(name.text)) {
       if (!error_) unexpected(name, "a label's name");
       return false;
     }

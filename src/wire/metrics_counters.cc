@@ -5,20 +5,16 @@
 #include <optional>
 #include <utility>
 
+#include "base/text.h"
 #include "base/utf8.h"
 #include "model/naming.h"
 
 namespace gpuscope::wire {
 namespace {
 
-constexpr std::string_view kBlanks = " \t\r";
-constexpr std::size_t kLongestShown = 80;  // of a stranger's text in a warning
+using base::trimmed;
 
-std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(kBlanks);
-  if (first == text.npos) return {};
-  return text.substr(first, text.find_last_not_of(kBlanks) - first + 1);
-}
+constexpr std::size_t kLongestShown = 80;  // of a stranger's text in a warning
 
 // One line of UTF-8 without control characters.
 std::string printable(std::string_view text) {

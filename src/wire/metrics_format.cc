@@ -4,22 +4,15 @@
 #include <cstddef>
 #include <optional>
 
+#include "base/text.h"
+
 namespace gpuscope::wire {
 namespace {
 
+using base::same_word;
+
+constexpr std::string_view kSpaces = " \t";
 constexpr int kWhole = 1000;  // q is in thousandths
-
-char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
-
-bool same_word(std::string_view a, std::string_view b) {
-  return std::ranges::equal(a, b, {}, lower, lower);
-}
-
-std::string_view trimmed(std::string_view text) {
-  const std::size_t first = text.find_first_not_of(" \t");
-  if (first == text.npos) return {};
-  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
-}
 
 // Cuts what stands before the first `separator` outside of quotes off `text`, with the separator.
 std::string_view cut(std::string_view& text, char separator) {
@@ -31,7 +24,7 @@ std::string_view cut(std::string_view& text, char separator) {
   }
   const std::string_view head = text.substr(0, end);
   text.remove_prefix(std::min(end + 1, text.size()));
-  return trimmed(head);
+  return base::trimmed(head, kSpaces);
 }
 
 std::string_view unquoted(std::string_view value) {
@@ -66,7 +59,7 @@ Range parse_range(std::string_view text) {
   while (!text.empty()) {
     std::string_view value = cut(text, ';');
     const std::string_view name = cut(value, '=');
-    value = unquoted(trimmed(value));
+    value = unquoted(base::trimmed(value, kSpaces));
     if (same_word(name, "q")) range.q = parse_q(value);
     if (same_word(name, "version")) range.version = value;
   }

@@ -10,6 +10,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
+#include "base/text.h"
 #include "base/utf8.h"
 
 namespace gpuscope::wire {
@@ -17,16 +18,9 @@ namespace {
 
 using base::ErrorKind;
 using base::Result;
+using base::trimmed;
 using Json = nlohmann::json;
 using model::OpinionStatus;
-
-constexpr std::string_view kBlanks = " \t\r\n";
-
-std::string_view without_blanks(std::string_view text) {
-  const std::size_t begin = text.find_first_not_of(kBlanks);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
-}
 
 // A member, or null where there is none.
 const Json& member(const Json& object, const char* name) {
@@ -113,7 +107,7 @@ std::string_view unfenced(std::string_view text) {
 std::string_view behind_thoughts(std::string_view text) {
   constexpr std::string_view kOpen = "<think>";
   constexpr std::string_view kClose = "</think>";
-  text = without_blanks(text);
+  text = trimmed(text);
   if (!text.starts_with(kOpen)) return text;
   const std::size_t close = text.find(kClose);
   return close == std::string_view::npos ? std::string_view{} : text.substr(close + kClose.size());
@@ -193,7 +187,7 @@ void write_evidence(JsonWriter& json, std::string_view id, const model::UseEvide
 }
 
 GivenOpinions parse_opinions(std::string_view text, std::span<const std::string> ids) {
-  text = without_blanks(unfenced(behind_thoughts(text)));
+  text = trimmed(unfenced(behind_thoughts(text)));
   if (text.empty()) return all_unreadable(ids.size(), "it is empty");
   Json document = Json::parse(text, nullptr, false);
   if (document.is_object()) {
@@ -285,7 +279,7 @@ Result<model::Opinion> parse_kept_opinion(std::string_view text) {
 }
 
 std::string tame_text(std::string_view text, std::size_t max_bytes) {
-  text = without_blanks(text);
+  text = trimmed(text);
   std::string tame;
   while (!text.empty()) {
     const std::size_t size = base::utf8_length(text);

@@ -7,6 +7,7 @@
 #include <optional>
 #include <utility>
 
+#include "base/text.h"
 #include "device/smi/value.h"
 
 namespace gpuscope::device::smi {
@@ -20,13 +21,6 @@ using model::SourceVerdict;
 constexpr std::size_t kChunkWidth = 54;
 constexpr int kDeepest = 16;
 constexpr std::size_t kLongestText = 4096;
-
-std::string_view take_line(std::string_view& text) {
-  const std::size_t end = text.find('\n');
-  const std::string_view line = text.substr(0, end);
-  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  return line;
-}
 
 // "| 0      | Name: NVIDIA L4    |" as its two cells.
 std::optional<std::pair<std::string_view, std::string_view>> cells_of(std::string_view line) {
@@ -112,7 +106,7 @@ std::vector<DcgmGpu> parse_discovery(std::string_view text) {
   std::vector<DcgmGpu> gpus;
   bool in_table = false;  // that of GPUs
   while (!text.empty()) {
-    const auto cells = cells_of(take_line(text));
+    const auto cells = cells_of(base::take_part(text, '\n'));
     if (!cells) continue;
     const auto& [id, value] = *cells;
     if (id.ends_with(" ID")) {

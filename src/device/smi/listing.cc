@@ -2,19 +2,13 @@
 
 #include <optional>
 
+#include "base/text.h"
 #include "device/smi/value.h"
 
 namespace gpuscope::device::smi {
 namespace {
 
 // The next line, taken off the front.
-std::string_view take_line(std::string_view& text) {
-  const std::size_t end = text.find('\n');
-  const std::string_view line = text.substr(0, end);
-  text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
-  return line;
-}
-
 // "… (UUID: GPU-…)": the UUID, and what stands before it.
 struct WithUuid {
   std::string_view before;
@@ -61,7 +55,7 @@ std::optional<ListedMig> parse_mig(const WithUuid& parts) {
 std::vector<ListedGpu> parse_listing(std::string_view text) {
   std::vector<ListedGpu> gpus;
   while (!text.empty()) {
-    const auto parts = split_uuid(take_line(text));
+    const auto parts = split_uuid(base::take_part(text, '\n'));
     if (!parts) continue;
     if (auto gpu = parse_gpu(*parts)) {
       gpus.push_back(std::move(*gpu));

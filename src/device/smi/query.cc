@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "base/text.h"
 #include "device/smi/report_rows.h"
 
 namespace gpuscope::device::smi {
@@ -83,10 +84,7 @@ std::set<std::string_view> names_in(std::string_view help) {
     if (end == std::string_view::npos) break;
     const std::string_view name = help.substr(begin + 1, end - begin - 1);
     begin = end + 1;
-    const auto belongs = [](char c) {
-      return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-             c == '.' || c == '_';
-    };
+    const auto belongs = [](char c) { return base::is_name_char(c) || c == '.'; };
     if (!name.empty() && std::ranges::all_of(name, belongs)) names.insert(name);
   }
   return names;

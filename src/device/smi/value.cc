@@ -7,9 +7,12 @@
 #include <charconv>
 #include <span>
 
+#include "base/text.h"
+
 namespace gpuscope::device::smi {
 namespace {
 
+using base::same_word;
 using model::Absence;
 using model::Reading;
 
@@ -40,14 +43,9 @@ constexpr std::array kAbsenceWords{
     AbsenceWord{"reset required", Absence::kFailed},
 };
 
-constexpr char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; }
-
-bool same(std::string_view text, std::string_view lower_case) {
-  return std::ranges::equal(text, lower_case, {}, lower);
-}
-
 bool begins(std::string_view text, std::string_view lower_case) {
-  return text.size() >= lower_case.size() && same(text.substr(0, lower_case.size()), lower_case);
+  return text.size() >= lower_case.size() &&
+         same_word(text.substr(0, lower_case.size()), lower_case);
 }
 
 std::string_view unbracketed(std::string_view text) {
@@ -155,35 +153,32 @@ constexpr std::array kVirtualizationWords{Word{"none", 0}, Word{"pass-through", 
 
 Reading parse_word(std::string_view text, std::span<const Word> words) {
   for (const Word& word : words) {
-    if (same(text, word.text)) return Reading::of(word.value);
+    if (same_word(text, word.text)) return Reading::of(word.value);
   }
   return Reading::none(absence_in(text).value_or(Absence::kFailed));
 }
 
 Reading parse_performance_state(std::string_view text) {
   constexpr std::int64_t kLast = 15;
-  if (text.empty() || lower(text.front()) != 'p') return Reading::none(Absence::kFailed);
+  if (text.empty() || base::lower(text.front()) != 'p') return Reading::none(Absence::kFailed);
   const auto number = parse_number(text.substr(1));
   if (!number || *number < 0 || *number > kLast) return Reading::none(Absence::kFailed);
   return Reading::of(*number);
 }
 
-bool is_hex(char c) { return (c >= '0' && c <= '9') || (lower(c) >= 'a' && lower(c) <= 'f'); }
+bool is_hex(char c) {
+  return base::is_digit(c) || (base::lower(c) >= 'a' && base::lower(c) <= 'f');
+}
 
 }  // namespace
 
-std::string_view trimmed(std::string_view text) {
-  constexpr std::string_view kBlanks = " \t\r\n\v\f";
-  const std::size_t begin = text.find_first_not_of(kBlanks);
-  if (begin == std::string_view::npos) return {};
-  return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
-}
+std::string_view trimmed(std::string_view text) { return base::trimmed(text, " \t\r\n\v\f"); }
 
 std::optional<Absence> absence_in(std::string_view text) {
   text = unbracketed(text);
   if (text.empty()) return Absence::kUnsupported;
   for (const AbsenceWord& word : kAbsenceWords) {
-    if (word.whole ? same(text, word.text) : begins(text, word.text)) return word.absence;
+    if (word.whole ? same_word(text, word.text) : begins(text, word.text)) return word.absence;
   }
   return std::nullopt;
 }
@@ -203,7 +198,7 @@ Reading parse_reading(std::string_view text, Form form) {
     default:
       break;
   }
-  if (same(text, "none")) return Reading::none(Absence::kUnsupported);
+  if (same_word(text, "none")) return Reading::none(Absence::kUnsupported);
   if (const auto absence = absence_in(text)) return Reading::none(*absence);
   switch (form) {
     case Form::kFlag:
@@ -223,7 +218,7 @@ Reading parse_reading(std::string_view text, Form form) {
 
 model::Text parse_text(std::string_view text) {
   text = trimmed(text);
-  if (same(unbracketed(text), "none")) return model::Text::none(Absence::kUnsupported);
+  if (same_word(unbracketed(text), "none")) return model::Text::none(Absence::kUnsupported);
   if (const auto absence = absence_in(text)) return model::Text::none(*absence);
   return model::Text::of(std::string(text));
 }
