@@ -91,4 +91,8 @@ base::Result<DeviceSettings> load_device_settings(const std::map<std::string, st
 // $XDG_STATE_HOME/gpuscope or ~/.local/state/gpuscope. kNotFound when there is no home either.
 base::Result<std::string> default_data_dir(const Environment& environment, bool is_root);
 
+// What the setting data-dir says, else that.
+base::Result<std::string> data_dir_from(const Values& values, const Environment& environment,
+                                        bool is_root);
+
 }  // namespace gpuscope::config

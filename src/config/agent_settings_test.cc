@@ -9,6 +9,7 @@
 
 #include "config/advise_settings.h"
 #include "config/fleet_settings.h"
+#include "config/settings_testing.h"
 
 namespace gpuscope::config {
 namespace {
@@ -17,26 +18,13 @@ using std::chrono::milliseconds;
 using testing::HasSubstr;
 using testing::StartsWith;
 
-using Variables = std::map<std::string, std::string>;
-
-Environment environment(Variables variables = {{"HOME", "/home/ada"}}) {
-  return [variables = std::move(variables)](const std::string& name) -> std::optional<std::string> {
-    const auto found = variables.find(name);
-    return found == variables.end() ? std::nullopt : std::optional(found->second);
-  };
-}
-
-base::Result<AgentSettings> load(const Variables& flags) {
-  return load_agent_settings(flags, environment(), false);
-}
-
 std::string why_not(const std::string& flag, const std::string& value) {
-  const auto settings = load({{flag, value}});
+  const auto settings = load_agent({{flag, value}});
   return settings ? "" : settings.error().message;
 }
 
 TEST(AgentSettings, HaveDefaults) {
-  const auto settings = load({});
+  const auto settings = load_agent({});
   ASSERT_TRUE(settings);
   EXPECT_EQ(settings->method, "auto");
   EXPECT_EQ(settings->http.host, "127.0.0.1");
@@ -62,28 +50,28 @@ TEST(AgentSettings, HaveDefaults) {
 }
 
 TEST(AgentSettings, TakeEveryFlag) {
-  const auto settings = load({{"method", "bash"},
-                              {"listen", "[::1]:0"},
-                              {"interval", "250ms"},
-                              {"window", "10m"},
-                              {"hostname", "node-7"},
-                              {"dcgm-names", "both"},
-                              {"dcgm-hostname-label", "hostname"},
-                              {"dcgm-counters", "/etc/counters.csv"},
-                              {"data-dir", "/d"},
-                              {"history", "off"},
-                              {"history-keep", "2d12h"},
-                              {"history-keep-rollups", "1000d"},
-                              {"history-size", "500MB"},
-                              {"log-level", "error"},
-                              {"log-format", "json"},
-                              {"nvidia-smi", "/opt/nvidia-smi"},
-                              {"gpm", "off"},
-                              {"dcgmi", "/opt/dcgmi"},
-                              {"sim-gpus", "10000"},
-                              {"sim-seed", "18446744073709551615"},
-                              {"sim-scenario", "training"},
-                              {"sim-time", "1767225600.5"}});
+  const auto settings = load_agent({{"method", "bash"},
+                                    {"listen", "[::1]:0"},
+                                    {"interval", "250ms"},
+                                    {"window", "10m"},
+                                    {"hostname", "node-7"},
+                                    {"dcgm-names", "both"},
+                                    {"dcgm-hostname-label", "hostname"},
+                                    {"dcgm-counters", "/etc/counters.csv"},
+                                    {"data-dir", "/d"},
+                                    {"history", "off"},
+                                    {"history-keep", "2d12h"},
+                                    {"history-keep-rollups", "1000d"},
+                                    {"history-size", "500MB"},
+                                    {"log-level", "error"},
+                                    {"log-format", "json"},
+                                    {"nvidia-smi", "/opt/nvidia-smi"},
+                                    {"gpm", "off"},
+                                    {"dcgmi", "/opt/dcgmi"},
+                                    {"sim-gpus", "10000"},
+                                    {"sim-seed", "18446744073709551615"},
+                                    {"sim-scenario", "training"},
+                                    {"sim-time", "1767225600.5"}});
   ASSERT_TRUE(settings) << settings.error().message;
   EXPECT_EQ(settings->method, "bash");
   EXPECT_EQ(settings->http.host, "::1");
@@ -113,7 +101,8 @@ TEST(AgentSettings, TakeEveryFlag) {
 }
 
 TEST(AgentSettings, ReplayWhereARecordingIsNamed) {
-  const auto settings = load({{"replay", "/r"}, {"replay-speed", "2.5"}, {"replay-loop", "on"}});
+  const auto settings =
+      load_agent({{"replay", "/r"}, {"replay-speed", "2.5"}, {"replay-loop", "on"}});
   ASSERT_TRUE(settings) << settings.error().message;
   EXPECT_EQ(settings->method, "replay");
   const auto replay_of = [](const AgentSettings& of) {
@@ -124,14 +113,15 @@ TEST(AgentSettings, ReplayWhereARecordingIsNamed) {
   EXPECT_EQ(replay.speed, 2.5);
   EXPECT_TRUE(replay.loop);
   EXPECT_FALSE(replay.from_end);
-  EXPECT_EQ(replay_of(*load({{"replay", "/r"}, {"replay-speed", "max"}})).speed, std::nullopt);
-  EXPECT_EQ(replay_of(*load({{"replay", "/r"}})).speed, 1.0);
-  EXPECT_EQ(load({{"replay", "/r"}, {"method", "sim"}})->method, "sim");
-  EXPECT_EQ(load({{"method", "replay"}}).error().message,
+  EXPECT_EQ(replay_of(*load_agent({{"replay", "/r"}, {"replay-speed", "max"}})).speed,
+            std::nullopt);
+  EXPECT_EQ(replay_of(*load_agent({{"replay", "/r"}})).speed, 1.0);
+  EXPECT_EQ(load_agent({{"replay", "/r"}, {"method", "sim"}})->method, "sim");
+  EXPECT_EQ(load_agent({{"method", "replay"}}).error().message,
             "cannot replay GPUs: no recording is named; give --replay FILE");
-  EXPECT_FALSE(load({})->replay);
-  EXPECT_EQ(load({{"record", "/w"}})->record, "/w");
-  EXPECT_EQ(load({{"stream-listeners", "7"}})->http.max_streams, 7U);
+  EXPECT_FALSE(load_agent({})->replay);
+  EXPECT_EQ(load_agent({{"record", "/w"}})->record, "/w");
+  EXPECT_EQ(load_agent({{"stream-listeners", "7"}})->http.max_streams, 7U);
 }
 
 TEST(AgentSettings, RefuseWhatTheyCannotUse) {
@@ -191,7 +181,7 @@ TEST(AgentSettings, PutFlagsOverEnvironmentOverFile) {
 TEST(AgentSettings, TellEveryMistakeOfTheirFile) {
   const std::string path = testing::TempDir() + "gpuscope-wrong-settings.yaml";
   std::ofstream(path) << "methode: sim\ninterval: 5ms\n";
-  const auto settings = load({{"config", path}, {"interval", "1s"}});
+  const auto settings = load_agent({{"config", path}, {"interval", "1s"}});
   ASSERT_FALSE(settings);
   EXPECT_EQ(settings.error().message,
             "cannot use the settings in " + path + ":\n  " + path +
@@ -207,11 +197,11 @@ TEST(AgentSettings, NameTheVariableThatIsWrong) {
 }
 
 TEST(AgentSettings, RememberWhatIsReadAndNotWhatIsReplayed) {
-  EXPECT_TRUE(load({{"history", "true"}})->history.enabled);
-  EXPECT_FALSE(load({{"history", "false"}})->history.enabled);
-  EXPECT_FALSE(load({{"replay", "/r"}})->history.enabled);
-  EXPECT_TRUE(load({{"replay", "/r"}, {"history", "on"}})->history.enabled);
-  EXPECT_TRUE(load({{"replay", "/r"}, {"method", "sim"}})->history.enabled);
+  EXPECT_TRUE(load_agent({{"history", "true"}})->history.enabled);
+  EXPECT_FALSE(load_agent({{"history", "false"}})->history.enabled);
+  EXPECT_FALSE(load_agent({{"replay", "/r"}})->history.enabled);
+  EXPECT_TRUE(load_agent({{"replay", "/r"}, {"history", "on"}})->history.enabled);
+  EXPECT_TRUE(load_agent({{"replay", "/r"}, {"method", "sim"}})->history.enabled);
 }
 
 TEST(AgentSettings, GoOnWithoutAPlaceForData) {

@@ -6,7 +6,7 @@
 #include <chrono>
 #include <string>
 
-#include "config/agent_settings.h"
+#include "config/settings_testing.h"
 
 namespace gpuscope::config {
 namespace {
@@ -17,12 +17,8 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
-base::Result<AgentSettings> load(const std::map<std::string, std::string>& flags) {
-  return load_agent_settings(flags, [](const std::string&) { return std::nullopt; }, true);
-}
-
 TEST(AlertSettings, HaveAlertmanagersDefaults) {
-  const auto settings = load({});
+  const auto settings = load_agent({});
   ASSERT_TRUE(settings) << settings.error().message;
   EXPECT_TRUE(settings->alerts.enabled);
   EXPECT_THAT(settings->alerts.rule_files, IsEmpty());
@@ -35,12 +31,12 @@ TEST(AlertSettings, HaveAlertmanagersDefaults) {
 }
 
 TEST(AlertSettings, AreTakenAsTheyAreGiven) {
-  const auto settings = load({{"alerts", "off"},
-                              {"alert-rules", "/a.yml, /b c.yml,"},
-                              {"alert-interval", "1m"},
-                              {"alert-group-wait", "2s"},
-                              {"alert-group-interval", "1s"},
-                              {"alert-repeat-interval", "1d"}});
+  const auto settings = load_agent({{"alerts", "off"},
+                                    {"alert-rules", "/a.yml, /b c.yml,"},
+                                    {"alert-interval", "1m"},
+                                    {"alert-group-wait", "2s"},
+                                    {"alert-group-interval", "1s"},
+                                    {"alert-repeat-interval", "1d"}});
   ASSERT_TRUE(settings) << settings.error().message;
   EXPECT_FALSE(settings->alerts.enabled);
   EXPECT_THAT(settings->alerts.rule_files, ElementsAre("/a.yml", "/b c.yml"));
@@ -60,17 +56,17 @@ TEST(AlertSettings, AreRefusedWhereTheyMakeNoSense) {
                                           {"alert-group-interval", "x"},
                                           {"alert-repeat-interval", "1s"},
                                           {"sim-speed", "0.5"}}) {
-    const auto settings = load({{flag, value}});
+    const auto settings = load_agent({{flag, value}});
     ASSERT_FALSE(settings) << flag;
     EXPECT_THAT(settings.error().message, HasSubstr(flag));
   }
 }
 
 TEST(SimSpeed, IsForSimulatedGpusAlone) {
-  const auto settings = load({{"sim-speed", "30"}, {"method", "sim"}});
+  const auto settings = load_agent({{"sim-speed", "30"}, {"method", "sim"}});
   ASSERT_TRUE(settings) << settings.error().message;
   EXPECT_EQ(settings->sim_speed, 30);
-  const auto real = load({{"sim-speed", "30"}, {"method", "nvml"}});
+  const auto real = load_agent({{"sim-speed", "30"}, {"method", "nvml"}});
   ASSERT_FALSE(real);
   EXPECT_THAT(real.error().message, HasSubstr("--method sim"));
 }

@@ -1,11 +1,8 @@
 #include "config/fleet_settings.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
-#include <array>
-#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <iterator>
@@ -16,11 +13,11 @@
 
 #include "base/duration.h"
 #include "base/text.h"
-#include "base/web_url.h"
 #include "config/advise_settings.h"
 #include "config/agent_settings.h"
 #include "config/listen.h"
-#include "config/remote_write_settings.h"
+#include "config/server_credentials.h"
+#include "config/setting_value.h"
 
 namespace gpuscope::config {
 namespace {
@@ -32,17 +29,10 @@ using std::chrono::seconds;
 constexpr std::string_view kDefaultFile = "config.yaml";
 constexpr int kDay = 86'400;
 
-template <typename Number>
-std::optional<Number> parse_number(std::string_view text, Number least, Number most) {
-  Number number{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  const bool whole = error == std::errc{} && end == text.data() + text.size();
-  return whole && number >= least && number <= most ? std::optional(number) : std::nullopt;
-}
-
-template <auto kLeast, auto kMost>
-std::string check_number(const Setting& row, std::string_view value) {
-  return parse_number(value, kLeast, kMost) ? "" : is_not(row, value);
+// The earlier system takes exponents, too.
+template <double kLeast, double kMost>
+std::string check_real(const Setting& row, std::string_view value) {
+  return parse_number(value, kLeast, kMost, std::chars_format::general) ? "" : is_not(row, value);
 }
 
 // Seconds, as the earlier system has them, or with a unit.
@@ -53,26 +43,17 @@ std::optional<seconds> parse_seconds(std::string_view text) {
   const auto whole = std::chrono::duration_cast<seconds>(*parsed);
   return whole == *parsed ? std::optional(whole) : std::nullopt;
 }
-std::string check_seconds(const Setting& row, std::string_view value) {
-  return parse_seconds(value) ? "" : is_not(row, value);
-}
 
-std::string check_url(const Setting&, std::string_view value) { return base::check_web_url(value); }
-std::string check_text(const Setting& row, std::string_view value) {
-  return value.empty() ? is_not(row, value) : "";
-}
-std::string check_listen(const Setting& row, std::string_view value) {
-  return parse_listen(value) ? "" : is_not(row, value);
-}
 std::string check_condition(const Setting& row, std::string_view value) {
   return value.starts_with('{') && value.ends_with('}') ? "" : is_not(row, value);
 }
-std::string check_power_source(const Setting& row, std::string_view value) {
-  return value == "setting" || value == "card" ? "" : is_not(row, value);
+std::optional<analyze::PowerSource> parse_power_source(std::string_view text) {
+  if (text == "setting") return analyze::PowerSource::kSetting;
+  if (text == "card") return analyze::PowerSource::kCard;
+  return std::nullopt;
 }
-
-std::string check_log_level(const Setting& row, std::string_view value) {
-  return base::parse_log_level(base::lower(value)) ? "" : is_not(row, value);
+std::optional<base::LogLevel> parse_any_log_level(std::string_view text) {
+  return base::parse_log_level(base::lower(text));
 }
 // The earlier system's pattern of a line is taken for "text".
 std::string check_log_format(const Setting& row, std::string_view value) {
@@ -87,52 +68,50 @@ std::optional<prom::Shard> parse_shard(std::string_view text) {
   if (!count || !index || *index >= *count) return std::nullopt;
   return prom::Shard{*index, *count};
 }
-std::string check_shard(const Setting& row, std::string_view value) {
-  return parse_shard(value) ? "" : is_not(row, value);
-}
 
 constexpr std::string_view kWeightTakes = "a number from 0 to 1";
 
 constexpr auto kService = std::to_array<Setting>({
     {"config", "", "GPUSCOPE_CONFIG", "FILE", "the name of a YAML file",
      "config.yaml in the working directory, where there is one", "the file with these settings",
-     check_text},
+     check_present},
     {"listen", "", "GPUSCOPE_LISTEN", "HOST:PORT", "an address such as 127.0.0.1:8080",
-     "127.0.0.1:8080", "where it serves; stronger than host and port", check_listen},
+     "127.0.0.1:8080", "where it serves; stronger than host and port", check_by<parse_listen>},
     {"host", "server.host", "HOST", "HOST", "a host or address", "127.0.0.1", "where it serves",
-     check_text},
+     check_present},
     {"port", "server.port", "PORT", "PORT", "a number from 0 to 65535", "8080",
      "on which port; 0: any free one", check_number<0, 65535>},
     {"data-dir", "data_dir", "GPUSCOPE_DATA_DIR", "DIR", "the name of a directory",
      "/var/lib/gpuscope as root, else ~/.local/state/gpuscope",
-     "where it keeps what must outlive it; one fleet service at a time uses it", check_text},
+     "where it keeps what must outlive it; one fleet service at a time uses it", check_present},
     {"prom-url", "prometheus.url", "PROM_URL", "URL", "a URL such as http://prometheus:9090",
      "http://prometheus:9090",
      "the Prometheus, VictoriaMetrics, Thanos or Mimir that has the series: what stands before "
      "/api/v1",
      check_url},
     {"prom-username", "prometheus.username", "PROM_USERNAME", "NAME", "a name", "",
-     "who it is to the engine, with a password", check_text},
+     "who it is to the engine, with a password", check_present},
     {"prom-password", "prometheus.password", "PROM_PASSWORD", "TEXT", "a password", "",
      "the password; better in a file", check_secret, false, true},
     {"prom-password-file", "prometheus.password_file", "PROM_PASSWORD_FILE", "FILE",
      "the name of a file", "", "the file with the password; read again for every request",
-     check_text},
+     check_present},
     {"prom-bearer-token", "prometheus.bearer_token", "PROM_BEARER_TOKEN", "TEXT", "a token", "",
      "a bearer token for the engine; better in a file", check_secret, false, true},
     {"prom-bearer-token-file", "prometheus.bearer_token_file", "PROM_BEARER_TOKEN_FILE", "FILE",
-     "the name of a file", "", "the file with the token; read again for every request", check_text},
+     "the name of a file", "", "the file with the token; read again for every request",
+     check_present},
     {"prom-headers", "prometheus.headers", "PROM_HEADERS", "LINES",
      "a header such as 'X-Scope-OrgID: gpus'", "",
      "further headers for the engine, a line each, such as its tenant; better in a file",
-     check_remote_write_headers, false, true},
+     check_headers, false, true},
     {"prom-headers-file", "prometheus.headers_file", "PROM_HEADERS_FILE", "FILE",
-     "the name of a file", "", "the file with further headers", check_text},
+     "the name of a file", "", "the file with further headers", check_present},
     {"prom-ca-file", "prometheus.ca_file", "PROM_CA_FILE", "FILE", "the name of a PEM file",
-     "those that the system trusts", "who may vouch for the engine of an https URL", check_text},
+     "those that the system trusts", "who may vouch for the engine of an https URL", check_present},
     {"prom-timeout", "prometheus.timeout", "PROM_TIMEOUT", "DURATION",
      "seconds, or a duration such as 90s", "60", "how long one answer of the engine may take",
-     check_seconds},
+     check_by<parse_seconds>},
     {"prom-page-series", "prometheus.page_series", "PROM_PAGE_SERIES", "N",
      "a number from 100 to 10000000", "200000",
      "more series of one metric than this are asked for in several answers",
@@ -141,12 +120,12 @@ constexpr auto kService = std::to_array<Setting>({
      R"(a selector's braces, such as {pod!=""})", R"({pod!=""})",
      "which series count, in every query", check_condition},
     {"shard", "prometheus.shard", "SHARD", "I/N", "a part such as 0/4, of at most 256", "0/1",
-     "which part of all GPUs is this one's, where several share the work", check_shard},
+     "which part of all GPUs is this one's, where several share the work", check_by<parse_shard>},
     {"max-workers", "scheduler.max_workers", "MAX_WORKERS", "N", "a number from 1 to 256", "8",
      "requests at once, to the engine (of which two are enough) and to a model",
      check_number<1, 256>},
     {"log-level", "logging.level", "LOG_LEVEL", "LEVEL", "one of DEBUG, INFO, WARNING, ERROR",
-     "INFO", "what is logged: this and what is worse", check_log_level},
+     "INFO", "what is logged: this and what is worse", check_by<parse_any_log_level>},
     {"log-format", "logging.format", "LOG_FORMAT", "FORMAT", "text or json", "text",
      "how a line of the log looks", check_log_format},
 });
@@ -158,126 +137,80 @@ constexpr auto kAnalysis = std::to_array<Setting>({
      "10", "scores under it are idle", check_number<0, 100>},
     {"analysis-interval", "scheduler.interval", "INTERVAL", "SECONDS",
      "seconds, or a duration such as 5m, to a day", "300", "how often use is judged",
-     check_seconds},
+     check_by<parse_seconds>},
     {"time-window-min", "prometheus.time_window_min", "TIME_WINDOW_MIN", "MINUTES",
      "a whole number from 1 to 1440", "10", "the minutes over which use is judged",
      check_number<1, 1440>},
     {"step", "prometheus.step", "STEP", "DURATION", "seconds, or a duration such as 30s", "30s",
-     "how far apart the samples are that count", check_seconds},
+     "how far apart the samples are that count", check_by<parse_seconds>},
     {"gpu-util-weight", "scoring.gpu_util_weight", "GPU_UTIL_WEIGHT", "SHARE", kWeightTakes, "0.5",
-     "how much the utilization counts in a score", check_number<0.0, 1.0>},
+     "how much the utilization counts in a score", check_real<0.0, 1.0>},
     {"mem-copy-weight", "scoring.mem_copy_weight", "MEM_COPY_WEIGHT", "SHARE", kWeightTakes, "0.2",
-     "how much the memory interface's utilization counts", check_number<0.0, 1.0>},
+     "how much the memory interface's utilization counts", check_real<0.0, 1.0>},
     {"mem-used-weight", "scoring.mem_used_weight", "MEM_USED_WEIGHT", "SHARE", kWeightTakes, "0.2",
-     "how much the memory in use counts", check_number<0.0, 1.0>},
+     "how much the memory in use counts", check_real<0.0, 1.0>},
     {"power-weight", "scoring.power_weight", "POWER_WEIGHT", "SHARE", kWeightTakes, "0.1",
-     "how much the power counts", check_number<0.0, 1.0>},
+     "how much the power counts", check_real<0.0, 1.0>},
     {"default-memory-mb", "gpu_defaults.memory_mb", "GPU_MEMORY_MB", "MB",
      "a number from 1 to 10000000", "32000", "a card's memory where used and free are both 0",
-     check_number<1.0, 10'000'000.0>},
+     check_real<1.0, 10'000'000.0>},
     {"default-power-w", "gpu_defaults.power_w", "GPU_POWER_W", "WATTS", "a number from 1 to 100000",
-     "250", "the power that counts as full", check_number<1.0, 100'000.0>},
+     "250", "the power that counts as full", check_real<1.0, 100'000.0>},
     {"power-source", "gpu_defaults.power_source", "GPU_POWER_SOURCE", "WHOSE", "setting or card",
      "setting", "what counts as full power: power_w for every card, or the card's own limit",
-     check_power_source},
+     check_by<parse_power_source>},
 });
 
-std::optional<std::string> text_of(const Values& values, std::string_view flag) {
-  const auto found = values.find(flag);
-  return found == values.end() ? std::nullopt : std::optional(found->second.text);
-}
-std::string text_or_none(const Values& values, std::string_view flag) {
-  return text_of(values, flag).value_or("");
-}
-
-// Values are checked: what is there can be parsed.
-void apply_seconds(const Values& values, std::string_view flag, seconds& out) {
-  if (const auto text = text_of(values, flag)) out = parse_seconds(*text).value_or(out);
-}
-template <typename Number>
-void apply_number(const Values& values, std::string_view flag, Number& out) {
-  if (const auto text = text_of(values, flag)) {
-    std::from_chars(text->data(), text->data() + text->size(), out);
-  }
-}
-
-base::Result<void> check_together(const Values& values) {
-  constexpr std::array<std::pair<std::string_view, std::string_view>, 5> kEither{
-      {{"prom-password", "prom-password-file"},
-       {"prom-bearer-token", "prom-bearer-token-file"},
-       {"prom-headers", "prom-headers-file"},
-       {"prom-username", "prom-bearer-token"},
-       {"prom-username", "prom-bearer-token-file"}}};
-  if (auto refused = refuse_both(values, kEither); !refused) return refused;
-  const bool has_password =
-      values.contains("prom-password") || values.contains("prom-password-file");
-  if (has_password && !values.contains("prom-username")) {
-    return fail(ErrorKind::kInvalidArgument,
-                "cannot use a password for the engine without a user; give PROM_USERNAME");
-  }
-  return {};
-}
-
-prom::ReaderOptions reader_from(const Values& values, std::size_t max_workers) {
+base::Result<prom::ReaderOptions> reader_from(const Values& values, std::size_t max_workers) {
   constexpr std::size_t kEnoughConnections = 2;
+  auto credentials = credentials_from(values, {.user = "prom-username",
+                                               .password = "prom-password",
+                                               .token = "prom-bearer-token",
+                                               .headers = "prom-headers",
+                                               .server = "the engine",
+                                               .user_env = "PROM_USERNAME"});
+  if (!credentials) return std::unexpected(std::move(credentials.error()));
   prom::ReaderOptions options;
-  prom::EngineOptions& engine = options.engine;
-  engine.url = text_of(values, "prom-url").value_or("http://prometheus:9090");
-  prom::Credentials& credentials = engine.credentials;
-  credentials.user = text_or_none(values, "prom-username");
-  credentials.password = {text_or_none(values, "prom-password"),
-                          text_or_none(values, "prom-password-file")};
-  credentials.token = {text_or_none(values, "prom-bearer-token"),
-                       text_or_none(values, "prom-bearer-token-file")};
-  credentials.headers = {text_or_none(values, "prom-headers"),
-                         text_or_none(values, "prom-headers-file")};
-  engine.ca_file = text_or_none(values, "prom-ca-file");
-  if (const auto text = text_of(values, "prom-timeout")) {
-    engine.timeout =
-        parse_seconds(*text).value_or(std::chrono::duration_cast<seconds>(engine.timeout));
-  }
-  options.condition = text_of(values, "query-condition").value_or(options.condition);
+  options.engine.url = "http://prometheus:9090";
+  options.engine.credentials = std::move(*credentials);
+  take(values, "prom-url", options.engine.url);
+  take(values, "prom-ca-file", options.engine.ca_file);
+  take(values, "prom-timeout", options.engine.timeout, parse_seconds);
+  take(values, "query-condition", options.condition);
   options.connections = std::min(max_workers, kEnoughConnections);
-  apply_number(values, "prom-page-series", options.page_series);
-  options.shard = parse_shard(text_or_none(values, "shard")).value_or(options.shard);
+  take_number(values, "prom-page-series", options.page_series);
+  take(values, "shard", options.shard, parse_shard);
   return options;
 }
 
-void apply_place(const Values& values, http::Options& http) {
+void take_place(const Values& values, http::Options& http) {
   http.port = 8080;
-  http.host = text_of(values, "host").value_or(http.host);
-  apply_number(values, "port", http.port);
-  if (const auto text = text_of(values, "listen")) {
-    const HostPort place = parse_listen(*text).value_or(HostPort{});
-    http.host = place.host;
-    http.port = place.port;
-  }
+  take(values, "host", http.host);
+  take_number(values, "port", http.port);
+  take_listen(values, "listen", http);
 }
 
-base::Result<FleetSettings> build(const Values& values, const Environment& environment,
-                                  bool is_root) {
-  if (auto fits = check_together(values); !fits) return std::unexpected(std::move(fits.error()));
+base::Result<FleetSettings> fleet_settings_of(const Values& values, const Environment& environment,
+                                              bool is_root) {
   FleetSettings settings;
   settings.values = values;
-  apply_place(values, settings.http);
-  apply_number(values, "max-workers", settings.max_workers);
-  settings.reader = reader_from(values, settings.max_workers);
+  take_place(values, settings.http);
+  take_number(values, "max-workers", settings.max_workers);
+  auto reader = reader_from(values, settings.max_workers);
+  if (!reader) return std::unexpected(std::move(reader.error()));
+  settings.reader = std::move(*reader);
   auto analysis = analysis_from(values);
   if (!analysis) return std::unexpected(std::move(analysis.error()));
   settings.analysis = analysis->analysis;
   settings.opinions = std::move(analysis->opinions);
   settings.opinions.chat.workers = settings.max_workers;
   settings.control = std::move(analysis->control);
-  settings.log_level = base::parse_log_level(base::lower(text_or_none(values, "log-level")))
-                           .value_or(settings.log_level);
-  settings.log_format =
-      base::parse_log_format(text_or_none(values, "log-format")).value_or(settings.log_format);
-  if (auto data_dir = text_of(values, "data-dir")) {
+  take(values, "log-level", settings.log_level, parse_any_log_level);
+  take(values, "log-format", settings.log_format, base::parse_log_format);
+  if (auto data_dir = data_dir_from(values, environment, is_root)) {
     settings.data_dir = std::move(*data_dir);
-  } else if (auto fallback = default_data_dir(environment, is_root)) {
-    settings.data_dir = std::move(*fallback);
   } else {
-    settings.data_dir_trouble = std::move(fallback.error().message);
+    settings.data_dir_trouble = std::move(data_dir.error().message);
   }
   return settings;
 }
@@ -306,19 +239,19 @@ base::Result<AnalysisSettings> analysis_from(const Values& values) {
   AnalysisSettings settings;
   analyze::Options& options = settings.analysis;
   analyze::ScoreOptions& score = options.score;
-  apply_number(values, "threshold", score.low_below);
-  apply_number(values, "idle-threshold", score.idle_below);
-  apply_number(values, "gpu-util-weight", score.gpu_util_weight);
-  apply_number(values, "mem-copy-weight", score.mem_copy_weight);
-  apply_number(values, "mem-used-weight", score.mem_used_weight);
-  apply_number(values, "power-weight", score.power_weight);
-  apply_number(values, "default-memory-mb", score.memory_mb);
-  apply_number(values, "default-power-w", score.power_watts);
-  if (text_of(values, "power-source") == "card") score.power_source = analyze::PowerSource::kCard;
-  apply_seconds(values, "analysis-interval", options.interval);
-  apply_seconds(values, "step", options.step);
+  take_number(values, "threshold", score.low_below);
+  take_number(values, "idle-threshold", score.idle_below);
+  take_number(values, "gpu-util-weight", score.gpu_util_weight);
+  take_number(values, "mem-copy-weight", score.mem_copy_weight);
+  take_number(values, "mem-used-weight", score.mem_used_weight);
+  take_number(values, "power-weight", score.power_weight);
+  take_number(values, "default-memory-mb", score.memory_mb);
+  take_number(values, "default-power-w", score.power_watts);
+  take(values, "power-source", score.power_source, parse_power_source);
+  take(values, "analysis-interval", options.interval, parse_seconds);
+  take(values, "step", options.step, parse_seconds);
   int minutes = static_cast<int>(options.window / std::chrono::minutes(1));
-  apply_number(values, "time-window-min", minutes);
+  take_number(values, "time-window-min", minutes);
   options.window = std::chrono::minutes(minutes);
   auto opinions = advise_from(values);
   if (!opinions) return std::unexpected(std::move(opinions.error()));
@@ -333,25 +266,17 @@ base::Result<AnalysisSettings> analysis_from(const Values& values) {
 base::Result<FleetSettings> load_fleet_settings(const std::map<std::string, std::string>& flags,
                                                 const Environment& environment, bool is_root) {
   const auto table = fleet_settings_table();
-  auto given = settings_from_flags(table, flags);
-  if (!given) return std::unexpected(std::move(given.error()));
-  auto variables = settings_from_environment(table, environment);
-  if (!variables) return std::unexpected(std::move(variables.error()));
-  Values values = overlay(std::move(*given), std::move(*variables));
-  std::optional<std::string> path = text_of(values, "config");
+  auto values = settings_given(table, flags, environment);
+  if (!values) return std::unexpected(std::move(values.error()));
+  std::optional<std::string> path = text_of(*values, "config");
   std::error_code error;
   if (!path && std::filesystem::exists(kDefaultFile, error)) path = kDefaultFile;
   if (path) {
-    auto file = read_settings(table, *path);
+    auto file = settings_from_file(table, *path);
     if (!file) return std::unexpected(std::move(file.error()));
-    if (!file->mistakes.empty()) {
-      return fail(ErrorKind::kInvalidArgument,
-                  fmt::format("cannot use the settings in {}:\n  {}", *path,
-                              fmt::join(file->mistakes, "\n  ")));
-    }
-    values = overlay(std::move(values), std::move(file->values));
+    *values = overlay(std::move(*values), std::move(*file));
   }
-  return build(values, environment, is_root);
+  return fleet_settings_of(*values, environment, is_root);
 }
 
 }  // namespace gpuscope::config

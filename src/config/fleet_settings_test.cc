@@ -1,4 +1,5 @@
 #include "config/fleet_settings.h"
+#include "config/settings_testing.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -11,19 +12,13 @@ namespace {
 
 using std::chrono::seconds;
 using testing::HasSubstr;
-using Variables = std::map<std::string, std::string>;
-
-base::Result<FleetSettings> load(const Variables& variables, const Variables& flags = {}) {
-  const auto environment = [&](const std::string& name) -> std::optional<std::string> {
-    const auto found = variables.find(name);
-    if (found == variables.end()) return name == "HOME" ? std::optional("/home/ada") : std::nullopt;
-    return found->second;
-  };
-  return load_fleet_settings(flags, environment, false);
+base::Result<FleetSettings> load_fleet(Variables variables, const Variables& flags = {}) {
+  variables.try_emplace("HOME", "/home/ada");
+  return load_fleet_settings(flags, environment(std::move(variables)), false);
 }
 
 TEST(FleetSettings, HaveTheDefaultsOfTheEarlierSystem) {
-  const auto settings = load({});
+  const auto settings = load_fleet({});
   ASSERT_TRUE(settings) << settings.error().message;
   EXPECT_EQ(settings->http.host, "127.0.0.1");
   EXPECT_EQ(settings->http.port, 8080);
@@ -48,8 +43,9 @@ scheduler: {interval: 60, max_workers: 3}
 gpu_defaults: {memory_mb: 80000, power_w: 700, power_source: card}
 logging: {level: DEBUG, format: "%(asctime)s - %(message)s"}
 )";
-  const auto settings = load({{"PROM_URL", "http://env:1"}, {"THRESHOLD", "40"}, {"PORT", "0"}},
-                             {{"config", path}, {"host", "::"}});
+  const auto settings =
+      load_fleet({{"PROM_URL", "http://env:1"}, {"THRESHOLD", "40"}, {"PORT", "0"}},
+                 {{"config", path}, {"host", "::"}});
   ASSERT_TRUE(settings) << settings.error().message;
   EXPECT_EQ(settings->reader.engine.url, "http://env:1");
   EXPECT_EQ(settings->reader.condition, "{job=\"x\"}");
@@ -87,15 +83,15 @@ TEST(FleetSettings, SayWhatTheyTake) {
       {"PORT", "70000", "a number from 0 to 65535"},
   };
   for (const auto& each : kCases) {
-    const auto settings = load({{each.name, each.value}});
+    const auto settings = load_fleet({{each.name, each.value}});
     ASSERT_FALSE(settings) << each.name;
     EXPECT_THAT(settings.error().message, HasSubstr(each.words));
   }
-  const auto secret = load({{"PROM_PASSWORD", "hidden"}});
+  const auto secret = load_fleet({{"PROM_PASSWORD", "hidden"}});
   ASSERT_FALSE(secret);
   EXPECT_THAT(secret.error().message, HasSubstr("PROM_USERNAME"));
   EXPECT_THAT(secret.error().message, testing::Not(HasSubstr("hidden")));
-  EXPECT_FALSE(load({{"PROM_USERNAME", "a"}, {"PROM_BEARER_TOKEN", "b"}}));
+  EXPECT_FALSE(load_fleet({{"PROM_USERNAME", "a"}, {"PROM_BEARER_TOKEN", "b"}}));
 }
 
 TEST(FleetSettings, AreAllInTheDocumentation) {

@@ -4,16 +4,15 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <chrono>
 #include <optional>
 #include <utility>
 #include <vector>
 
-#include "base/duration.h"
 #include "base/text.h"
 #include "base/web_url.h"
-#include "config/remote_write_settings.h"
+#include "config/server_credentials.h"
+#include "config/setting_value.h"
 
 namespace gpuscope::config {
 namespace {
@@ -25,13 +24,9 @@ using std::chrono::milliseconds;
 
 constexpr std::uint16_t kSubmission = 587;
 constexpr std::uint16_t kSubmissions = 465;  // TLS from the first byte on (RFC 8314)
+constexpr std::uint16_t kLastPort = 65'535;
 constexpr milliseconds kMinGiveUp{60'000};
 constexpr milliseconds kMinResend{5000};
-
-std::optional<std::string> text_of(const Values& values, std::string_view flag) {
-  const auto found = values.find(flag);
-  return found == values.end() ? std::nullopt : std::optional(found->second.text);
-}
 
 // What stands between commas; empty parts, too.
 std::vector<std::string> parts_of(std::string_view text) {
@@ -58,11 +53,9 @@ std::optional<Server> parse_server(std::string_view text) {
   const std::size_t colon = text.find(':', close);
   if (colon != std::string_view::npos) {
     const std::string_view digits = text.substr(colon + 1);
-    const auto [end, error] =
-        std::from_chars(digits.data(), digits.data() + digits.size(), server.port);
-    if (error != std::errc{} || end != digits.data() + digits.size() || server.port == 0) {
-      return std::nullopt;
-    }
+    const auto port = parse_number<std::uint16_t>(digits, 1, kLastPort);
+    if (!port) return std::nullopt;
+    server.port = *port;
   }
   server.host = text.substr(0, colon);
   if (bracketed) {
@@ -112,25 +105,15 @@ std::optional<notify::WebhookFormat> parse_format(std::string_view text) {
   return std::nullopt;
 }
 
-std::optional<milliseconds> parse_from(std::string_view text, milliseconds least) {
-  const auto parsed = base::parse_duration(text);
-  return parsed && *parsed >= least ? parsed : std::nullopt;
+std::optional<milliseconds> parse_give_up(std::string_view text) {
+  return parse_within(text, kMinGiveUp);
+}
+std::optional<milliseconds> parse_resend(std::string_view text) {
+  return parse_within(text, kMinResend);
 }
 
-std::string check_server(const Setting& row, std::string_view value) {
-  return parse_server(value) ? "" : is_not(row, value);
-}
-std::string check_sender(const Setting& row, std::string_view value) {
-  return parse_sender(value) ? "" : is_not(row, value);
-}
 std::string check_addresses(const Setting& row, std::string_view value) {
   return std::ranges::all_of(parts_of(value), notify::is_mail_address) ? "" : is_not(row, value);
-}
-std::string check_tls(const Setting& row, std::string_view value) {
-  return parse_tls(value) ? "" : is_not(row, value);
-}
-std::string check_format(const Setting& row, std::string_view value) {
-  return parse_format(value) ? "" : is_not(row, value);
 }
 std::string check_severities(const Setting& row, std::string_view value) {
   if (value == "none") return "";
@@ -139,10 +122,6 @@ std::string check_severities(const Setting& row, std::string_view value) {
   };
   return std::ranges::all_of(parts_of(value), known) ? "" : is_not(row, value);
 }
-std::string check_present(const Setting& row, std::string_view value) {
-  return value.empty() ? is_not(row, value) : "";
-}
-std::string check_url(const Setting&, std::string_view value) { return base::check_web_url(value); }
 // Of a URL that is a secret: what is wrong with it does not repeat it.
 std::string check_secret_url(const Setting& row, std::string_view value) {
   return base::check_web_url(value).empty() ? "" : fmt::format("it is not {}", row.takes);
@@ -153,23 +132,18 @@ std::string check_urls(const Setting& row, std::string_view value) {
   }
   return "";
 }
-std::string check_give_up(const Setting& row, std::string_view value) {
-  return parse_from(value, kMinGiveUp) ? "" : is_not(row, value);
-}
-std::string check_resend(const Setting& row, std::string_view value) {
-  return parse_from(value, kMinResend) ? "" : is_not(row, value);
-}
 
 constexpr std::string_view kAddresses = "addresses such as ops@example.org,me@example.org";
 constexpr std::string_view kSeverityList = "some of info,warning,critical,emergency, or none";
 constexpr std::string_view kAll = "info,warning,critical,emergency";
 
-constexpr auto kTable = std::to_array<Setting>({
+constexpr auto kNotifyTable = std::to_array<Setting>({
     {"smtp-host", "smtp.host", "SMTP_HOST", "HOST:PORT", "a server such as mail.example.org:587",
-     "", "the mail server that alerts are sent through; none: nothing is mailed", check_server},
+     "", "the mail server that alerts are sent through; none: nothing is mailed",
+     check_by<parse_server>},
     {"smtp-from", "smtp.from", "SMTP_FROM", "ADDRESS",
      "an address such as gpus@example.org or 'GPU alerts <gpus@example.org>'", "",
-     "from whom the mails are", check_sender},
+     "from whom the mails are", check_by<parse_sender>},
     {"smtp-user", "smtp.user", "SMTP_USER", "NAME", "a name", "",
      "who it is to the mail server, with a password", check_present},
     {"smtp-password", "smtp.password", "SMTP_PASS", "TEXT", "a password", "",
@@ -177,7 +151,8 @@ constexpr auto kTable = std::to_array<Setting>({
     {"smtp-password-file", "smtp.password_file", "SMTP_PASS_FILE", "FILE", "the name of a file", "",
      "the file with the password; read again for every mail", check_present},
     {"smtp-tls", "smtp.tls", "SMTP_TLS", "HOW", "one of none, starttls, tls",
-     "starttls; tls on port 465", "how the way to the mail server is kept secret", check_tls},
+     "starttls; tls on port 465", "how the way to the mail server is kept secret",
+     check_by<parse_tls>},
     {"smtp-ca-file", "smtp.ca_file", "SMTP_CA_FILE", "FILE", "the name of a PEM file",
      "those that the system trusts", "who may vouch for the mail server", check_present},
     {"email-to", "email.to", "EMAIL_TO", "ADDRESSES", kAddresses, "", "who gets mails of alerts",
@@ -198,14 +173,14 @@ constexpr auto kTable = std::to_array<Setting>({
     {"webhook-url-file", "webhook.url_file", "GPUSCOPE_WEBHOOK_URL_FILE", "FILE",
      "the name of a file", "", "the file with that URL", check_present},
     {"webhook-format", "webhook.format", "GPUSCOPE_WEBHOOK_FORMAT", "FORMAT",
-     "one of json, slack, teams", "json", "what is posted there", check_format},
+     "one of json, slack, teams", "json", "what is posted there", check_by<parse_format>},
     {"webhook-token", "webhook.token", "GPUSCOPE_WEBHOOK_TOKEN", "TEXT", "a token", "",
      "a bearer token for it; better in a file", check_secret, false, true},
     {"webhook-token-file", "webhook.token_file", "GPUSCOPE_WEBHOOK_TOKEN_FILE", "FILE",
      "the name of a file", "", "the file with the token", check_present},
     {"webhook-headers", "webhook.headers", "GPUSCOPE_WEBHOOK_HEADERS", "LINES",
-     "a header such as 'X-Team: gpus'", "", "further headers for it, a line each",
-     check_remote_write_headers, false, true},
+     "a header such as 'X-Team: gpus'", "", "further headers for it, a line each", check_headers,
+     false, true},
     {"webhook-headers-file", "webhook.headers_file", "GPUSCOPE_WEBHOOK_HEADERS_FILE", "FILE",
      "the name of a file", "", "the file with further headers", check_present},
     {"webhook-ca-file", "webhook.ca_file", "GPUSCOPE_WEBHOOK_CA_FILE", "FILE",
@@ -231,7 +206,7 @@ constexpr auto kTable = std::to_array<Setting>({
      "Alertmanagers that are told of every alert", check_urls},
     {"alertmanager-interval", "alertmanager.interval", "GPUSCOPE_ALERTMANAGER_INTERVAL", "DURATION",
      "a duration from 5s on, such as 1m", "1m", "how often a firing alert is sent there again",
-     check_resend},
+     check_by<parse_resend>},
     {"alertmanager-token-file", "alertmanager.token_file", "GPUSCOPE_ALERTMANAGER_TOKEN_FILE",
      "FILE", "the name of a file", "", "the file with a bearer token for them", check_present},
     {"alertmanager-ca-file", "alertmanager.ca_file", "GPUSCOPE_ALERTMANAGER_CA_FILE", "FILE",
@@ -241,13 +216,13 @@ constexpr auto kTable = std::to_array<Setting>({
      "LIST", kSeverityList, kAll, "what they are told of", check_severities},
     {"notify-give-up", "notify.give_up", "GPUSCOPE_NOTIFY_GIVE_UP", "DURATION",
      "a duration from 1m on, such as 24h", "24h",
-     "how long a message is tried again before it is given up", check_give_up},
+     "how long a message is tried again before it is given up", check_by<parse_give_up>},
     {"external-url", "external_url", "GPUSCOPE_EXTERNAL_URL", "URL",
      "a URL such as http://node-7:9555", "", "where people reach this agent, for links in messages",
      check_url},
 });
 
-base::Result<void> check_together(const Values& values) {
+base::Result<void> check_secrets(const Values& values) {
   constexpr std::array<std::pair<std::string_view, std::string_view>, 6> kEither{
       {{"smtp-password", "smtp-password-file"},
        {"webhook-url", "webhook-url-file"},
@@ -255,17 +230,7 @@ base::Result<void> check_together(const Values& values) {
        {"webhook-headers", "webhook-headers-file"},
        {"slack-url", "slack-url-file"},
        {"teams-url", "teams-url-file"}}};
-  for (const auto& [one, other] : kEither) {
-    if (!values.contains(one) || !values.contains(other)) continue;
-    return fail(ErrorKind::kInvalidArgument,
-                fmt::format("cannot use {} and {} together: give one of them",
-                            values.at(one).origin, values.at(other).origin));
-  }
-  return {};
-}
-
-base::Secret secret_of(const Values& values, const std::string& flag) {
-  return {text_of(values, flag).value_or(""), text_of(values, flag + "-file").value_or("")};
+  return refuse_both(values, kEither);
 }
 
 std::vector<std::string> severities_of(const Values& values, std::string_view flag) {
@@ -306,12 +271,11 @@ base::Result<std::optional<notify::EmailOptions>> email_from(const Values& value
   email.port = server.port;
   email.from = sender.address;
   email.from_name = sender.name;
-  email.user = text_of(values, "smtp-user").value_or("");
+  take(values, "smtp-user", email.user);
   email.password = secret_of(values, "smtp-password");
-  email.ca_file = text_of(values, "smtp-ca-file").value_or("");
-  email.tls =
-      parse_tls(text_of(values, "smtp-tls").value_or(""))
-          .value_or(server.port == kSubmissions ? notify::Tls::kTls : notify::Tls::kStartTls);
+  take(values, "smtp-ca-file", email.ca_file);
+  email.tls = server.port == kSubmissions ? notify::Tls::kTls : notify::Tls::kStartTls;
+  take(values, "smtp-tls", email.tls, parse_tls);
   if (email.user.empty() == email.password.is_given()) {
     return fail(ErrorKind::kInvalidArgument,
                 "cannot log in to the mail server: SMTP_USER and SMTP_PASS (or SMTP_PASS_FILE) go "
@@ -327,10 +291,10 @@ void add_webhook(const Values& values, const std::string& name, notify::WebhookF
   if (!options.url.is_given()) return;
   options.format = format;
   if (name == "webhook") {
-    options.format = parse_format(text_of(values, "webhook-format").value_or("")).value_or(format);
+    take(values, "webhook-format", options.format, parse_format);
     options.token = secret_of(values, "webhook-token");
     options.headers = secret_of(values, "webhook-headers");
-    options.ca_file = text_of(values, "webhook-ca-file").value_or("");
+    take(values, "webhook-ca-file", options.ca_file);
   }
   receivers.push_back({name, severities_of(values, name + "-severities"), std::move(options)});
 }
@@ -342,20 +306,18 @@ notify::AlertmanagerOptions alertmanager_from(const Values& values) {
     while (url.ends_with('/')) url.pop_back();
   }
   options.severities = severities_of(values, "alertmanager-severities");
-  options.token.file = text_of(values, "alertmanager-token-file").value_or("");
-  options.ca_file = text_of(values, "alertmanager-ca-file").value_or("");
-  if (const auto text = text_of(values, "alertmanager-interval")) {
-    options.interval = parse_from(*text, kMinResend).value_or(options.interval);
-  }
+  take(values, "alertmanager-token-file", options.token.file);
+  take(values, "alertmanager-ca-file", options.ca_file);
+  take(values, "alertmanager-interval", options.interval, parse_resend);
   return options;
 }
 
 }  // namespace
 
-std::span<const Setting> notify_settings_table() { return kTable; }
+std::span<const Setting> notify_settings_table() { return kNotifyTable; }
 
 base::Result<NotifySettings> notify_from(const Values& values) {
-  if (auto fits = check_together(values); !fits) return std::unexpected(std::move(fits.error()));
+  if (auto fits = check_secrets(values); !fits) return std::unexpected(std::move(fits.error()));
   NotifySettings settings;
   auto email = email_from(values);
   if (!email) return std::unexpected(std::move(email.error()));
@@ -367,11 +329,8 @@ base::Result<NotifySettings> notify_from(const Values& values) {
   add_webhook(values, "slack", notify::WebhookFormat::kSlack, receivers);
   add_webhook(values, "teams", notify::WebhookFormat::kTeams, receivers);
   settings.options.alertmanager = alertmanager_from(values);
-  if (const auto text = text_of(values, "notify-give-up")) {
-    settings.options.retry.give_up =
-        parse_from(*text, kMinGiveUp).value_or(settings.options.retry.give_up);
-  }
-  settings.external_url = text_of(values, "external-url").value_or("");
+  take(values, "notify-give-up", settings.options.retry.give_up, parse_give_up);
+  take(values, "external-url", settings.external_url);
   return settings;
 }
 

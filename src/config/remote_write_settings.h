@@ -10,13 +10,9 @@
 
 namespace gpuscope::config {
 
-std::string check_remote_write_url(const Setting& row, std::string_view value);
 std::string check_remote_write_interval(const Setting& row, std::string_view value);
 std::string check_remote_write_from(const Setting& row, std::string_view value);
 std::string check_remote_write_labels(const Setting& row, std::string_view value);
-std::string check_remote_write_headers(const Setting& row, std::string_view value);
-// Not empty; does not repeat what it was given.
-std::string check_secret(const Setting& row, std::string_view value);
 
 // All but the file of the position. kInvalidArgument for settings that do not go together.
 base::Result<prom::RemoteWriteOptions> remote_write_from(const Values& values);

@@ -7,7 +7,7 @@
 #include <array>
 #include <string_view>
 
-#include "config/agent_settings.h"
+#include "config/settings_testing.h"
 
 namespace gpuscope::config {
 namespace {
@@ -15,28 +15,22 @@ namespace {
 using testing::HasSubstr;
 using testing::Not;
 
-base::Result<AgentSettings> load(const std::map<std::string, std::string>& flags) {
-  std::map<std::string, std::string> all = flags;
-  all.try_emplace("data-dir", "/tmp");
-  return load_agent_settings(all, [](const std::string&) { return std::nullopt; }, false);
-}
-
 TEST(RemoteWriteSettings, AreOffByDefault) {
-  const auto settings = load({});
+  const auto settings = load_agent({});
   ASSERT_TRUE(settings) << settings.error().message;
   EXPECT_EQ(settings->remote_write.url, "");
   EXPECT_EQ(settings->remote_write.interval.count(), 0);
 }
 
 TEST(RemoteWriteSettings, BecomeOptions) {
-  const auto settings = load({{"remote-write-url", "https://h/api/v1/write"},
-                              {"remote-write-interval", "15s"},
-                              {"remote-write-from", "start"},
-                              {"remote-write-labels", "rack = 7, cluster=a b ,job="},
-                              {"remote-write-user", "me"},
-                              {"remote-write-password-file", "/p"},
-                              {"remote-write-headers", "X-One: 1\n\nX-Two:2"},
-                              {"remote-write-ca-file", "/ca"}});
+  const auto settings = load_agent({{"remote-write-url", "https://h/api/v1/write"},
+                                    {"remote-write-interval", "15s"},
+                                    {"remote-write-from", "start"},
+                                    {"remote-write-labels", "rack = 7, cluster=a b ,job="},
+                                    {"remote-write-user", "me"},
+                                    {"remote-write-password-file", "/p"},
+                                    {"remote-write-headers", "X-One: 1\n\nX-Two:2"},
+                                    {"remote-write-ca-file", "/ca"}});
   ASSERT_TRUE(settings) << settings.error().message;
   const prom::RemoteWriteOptions& options = settings->remote_write;
   EXPECT_EQ(options.url, "https://h/api/v1/write");
@@ -70,7 +64,7 @@ TEST(RemoteWriteSettings, AreCheckedOneByOne) {
       {"remote-write-token", ""},
   };
   for (const auto& [flag, value] : table) {
-    const auto settings = load({{flag, value}});
+    const auto settings = load_agent({{flag, value}});
     ASSERT_FALSE(settings) << flag << "=" << value;
     EXPECT_THAT(settings.error().message, HasSubstr(std::string("cannot use --") + flag));
     EXPECT_THAT(settings.error().message, Not(HasSubstr("me:pass")));
@@ -90,7 +84,7 @@ TEST(RemoteWriteSettings, AreCheckedTogether) {
       {{{"remote-write-url", "http://h/"}, {"history", "off"}}, "its queue is the history"},
   };
   for (const auto& [flags, message] : table) {
-    const auto settings = load(flags);
+    const auto settings = load_agent(flags);
     ASSERT_FALSE(settings) << message;
     EXPECT_THAT(settings.error().message, HasSubstr(message));
   }

@@ -27,15 +27,15 @@ using alert::RuleGroup;
 using alert::RuleText;
 using std::chrono::milliseconds;
 
-constexpr std::size_t kMaxMistakes = 50;
+constexpr std::size_t kMaxRuleMistakes = 50;
 constexpr std::string_view kBuiltin = "built-in rules";
 constexpr std::string_view kDurationTakes = "a duration such as 30s, 5m or 1h30m";
 
 int line_of(const YAML::Node& node) { return node.Mark().is_null() ? 0 : node.Mark().line + 1; }
 
-class Reader {
+class RuleReader {
  public:
-  explicit Reader(std::string_view file) : file_(file) {}
+  explicit RuleReader(std::string_view file) : file_(file) {}
 
   RuleFile read(const std::string& text) {
     if (text.size() > kMaxRuleFileBytes) {
@@ -54,7 +54,7 @@ class Reader {
 
  private:
   void wrong(int line, std::string what) {
-    if (result_.mistakes.size() < kMaxMistakes) {
+    if (result_.mistakes.size() < kMaxRuleMistakes) {
       // A text of the file may stand in it, line ends and all.
       std::ranges::replace(what, '\n', ' ');
       result_.mistakes.push_back({std::string(file_), line, std::move(what)});
@@ -193,7 +193,7 @@ RuleFile parse_rule_file(std::string_view file, const std::string& text) {
   RuleFile read;
   // yaml-cpp throws where a node is not what it is taken for; every look above asks first.
   try {
-    read = Reader(file).read(text);
+    read = RuleReader(file).read(text);
   } catch (const YAML::Exception& error) {
     read.mistakes.push_back({std::string(file), error.mark.is_null() ? 1 : error.mark.line + 1,
                              "not YAML: " + error.msg});

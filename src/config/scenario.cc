@@ -32,7 +32,7 @@ using device::sim::Milliseconds;
 using device::sim::Phase;
 using device::sim::Scenario;
 
-constexpr std::size_t kMaxMistakes = 20;
+constexpr std::size_t kMaxScenarioMistakes = 20;
 
 // ---- what there is to say, as tables
 
@@ -135,9 +135,9 @@ std::string join(std::span<const std::string_view> words) {
 }
 
 // Reads one document and keeps what it finds wrong.
-class Reader {
+class ScenarioReader {
  public:
-  explicit Reader(std::string_view file) : file_(file) { scenario_.name = file; }
+  explicit ScenarioReader(std::string_view file) : file_(file) { scenario_.name = file; }
 
   base::Result<Scenario> read(const std::string& text) {
     if (const auto root = load_yaml(text)) {
@@ -156,7 +156,7 @@ class Reader {
   }
 
   void mistake(int line, std::string_view key, std::string_view what) {
-    if (mistakes_.size() >= kMaxMistakes) return;
+    if (mistakes_.size() >= kMaxScenarioMistakes) return;
     mistakes_.push_back(fmt::format("{}:{}: {}{}{}", file_, line, base::escape_log_text(key),
                                     key.empty() ? "" : ": ", base::escape_log_text(what)));
   }
@@ -487,7 +487,7 @@ base::Result<Scenario> parse_scenario(std::string_view file, const std::string& 
                                                          "than {} bytes",
                                                          file, kMaxScenarioBytes));
   }
-  return Reader(file).read(text);
+  return ScenarioReader(file).read(text);
 }
 
 base::Result<Scenario> load_scenario(const std::string& name_or_path) {

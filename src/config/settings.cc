@@ -1,6 +1,7 @@
 #include "config/settings.h"
 
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 #include <yaml-cpp/yaml.h>
 
 #include <algorithm>
@@ -174,6 +175,26 @@ base::Result<Values> settings_from_flags(std::span<const Setting> table,
     values[row.flag] = std::move(value);
   }
   return values;
+}
+
+base::Result<Values> settings_given(std::span<const Setting> table,
+                                    const std::map<std::string, std::string>& flags,
+                                    const Environment& environment) {
+  auto given = settings_from_flags(table, flags);
+  if (!given) return given;
+  auto variables = settings_from_environment(table, environment);
+  if (!variables) return variables;
+  return overlay(std::move(*given), std::move(*variables));
+}
+
+base::Result<Values> settings_from_file(std::span<const Setting> table, const std::string& path) {
+  auto file = read_settings(table, path);
+  if (!file) return std::unexpected(std::move(file.error()));
+  if (!file->mistakes.empty()) {
+    return fail(ErrorKind::kInvalidArgument, fmt::format("cannot use the settings in {}:\n  {}",
+                                                         path, fmt::join(file->mistakes, "\n  ")));
+  }
+  return std::move(file->values);
 }
 
 Values overlay(Values stronger, Values weaker) {

@@ -68,6 +68,14 @@ base::Result<Values> settings_from_environment(std::span<const Setting> table,
 base::Result<Values> settings_from_flags(std::span<const Setting> table,
                                          const std::map<std::string, std::string>& flags);
 
+// The two, flags over environment.
+base::Result<Values> settings_given(std::span<const Setting> table,
+                                    const std::map<std::string, std::string>& flags,
+                                    const Environment& environment);
+// What a file gives. The error is that of reading, or has everything that is wrong with the file, a
+// line each.
+base::Result<Values> settings_from_file(std::span<const Setting> table, const std::string& path);
+
 // `stronger` over `weaker`.
 Values overlay(Values stronger, Values weaker);
 

@@ -6,6 +6,7 @@
 #include <array>
 
 #include "config/nearest.h"
+#include "config/settings_testing.h"
 
 namespace gpuscope::config {
 namespace {
@@ -31,13 +32,6 @@ constexpr std::array<Setting, 4> kTable{{
 }};
 
 FileSettings parse(const std::string& text) { return parse_settings(kTable, "f.yaml", text); }
-
-Environment environment(std::map<std::string, std::string> variables) {
-  return [variables = std::move(variables)](const std::string& name) -> std::optional<std::string> {
-    const auto found = variables.find(name);
-    return found == variables.end() ? std::nullopt : std::optional(found->second);
-  };
-}
 
 TEST(SettingsFile, GivesValuesWithTheirPlace) {
   const FileSettings got = parse("# the agent\nmethod: sim\nsim:\n  gpus: 8\n");

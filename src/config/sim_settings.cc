@@ -2,23 +2,16 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
+#include <limits>
 #include <utility>
 
 #include "config/scenario.h"
+#include "config/setting_value.h"
 
 namespace gpuscope::config {
 namespace {
 
 using base::ErrorKind;
-
-template <typename Number>
-std::optional<Number> whole(std::string_view text) {
-  Number number{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
 
 struct Names {
   std::string_view gpus, seed, scenario, time;
@@ -67,13 +60,11 @@ base::Result<device::sim::Options> make(const SimSettings& settings, const Names
 }  // namespace
 
 std::optional<int> parse_sim_gpus(std::string_view text) {
-  const auto number = whole<int>(text);
-  if (!number || *number < 1 || *number > device::sim::kMaxGpus) return std::nullopt;
-  return number;
+  return parse_number<int>(text, 1, device::sim::kMaxGpus);
 }
 
 std::optional<std::uint64_t> parse_sim_seed(std::string_view text) {
-  return whole<std::uint64_t>(text);
+  return parse_number<std::uint64_t>(text, 0, std::numeric_limits<std::uint64_t>::max());
 }
 
 base::Result<device::sim::Options> sim_options(const SimSettings& settings) {
