@@ -4,6 +4,7 @@
 #include <string_view>
 #include <utility>
 
+#include "api/responses.h"
 #include "model/labelled_series.h"
 #include "query/query.h"
 #include "wire/alerts_document.h"
@@ -17,13 +18,7 @@ using alert::Silence;
 using alert::SilenceMatcher;
 using base::ErrorKind;
 
-constexpr std::string_view kJson = "application/json";
-
-http::Response json_response(std::string body) {
-  return http::text_response(200, kJson, std::move(body));
-}
-
-http::Response failure(const base::Error& error) {
+http::Response alert_failure(const base::Error& error) {
   const int status = error.kind == ErrorKind::kNotFound          ? 404
                      : error.kind == ErrorKind::kInvalidArgument ? 400
                                                                  : 503;
@@ -129,7 +124,7 @@ http::Response AlertRoutes::rules(const http::Request& request) const {
   if (type && *type != "alert" && *type != "record") {
     std::string body;
     wire::append_query_error(body, "bad_data", "cannot tell the type: alert and record are known");
-    return http::text_response(400, kJson, std::move(body));
+    return json_response(std::move(body), 400);
   }
   std::vector<wire::RuleGroupDocument> groups;
   // There are no rules that record.
@@ -145,7 +140,7 @@ http::Response AlertRoutes::silences(const http::Request& request) const {
   for (const auto& [name, value] : request.query) {
     if (name != "filter") continue;
     auto parsed = query::Expression::parse_selector("{" + value + "}");
-    if (!parsed) return failure(parsed.error());
+    if (!parsed) return alert_failure(parsed.error());
     filters.insert(filters.end(), parsed->begin(), parsed->end());
   }
   std::vector<wire::SilenceDocument> documents;
@@ -170,9 +165,9 @@ http::Response AlertRoutes::silence(const std::string& id) const {
 
 http::Response AlertRoutes::set_silence(const http::Request& request) {
   auto document = wire::parse_silence_json(request.body);
-  if (!document) return failure(document.error());
+  if (!document) return alert_failure(document.error());
   const auto id = alerting_->set_silence(silence_of(std::move(*document)));
-  if (!id) return failure(id.error());
+  if (!id) return alert_failure(id.error());
   std::string body;
   wire::JsonWriter(body).begin_object().key("silenceID").string(*id).end_object();
   return json_response(std::move(body));
@@ -180,7 +175,7 @@ http::Response AlertRoutes::set_silence(const http::Request& request) {
 
 http::Response AlertRoutes::expire_silence(const std::string& id) {
   const auto ended = alerting_->expire_silence(id);
-  return ended ? json_response("") : failure(ended.error());
+  return ended ? json_response("") : alert_failure(ended.error());
 }
 
 }  // namespace gpuscope::api

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/responses.h"
 #include "base/clock.h"
 #include "http/server.h"
 #include "model/snapshot.h"
@@ -43,8 +44,6 @@ class DocumentCache {
  public:
   // More documents than this: the one that was asked for longest ago makes room.
   static constexpr std::size_t kCapacity = 64;
-  // Compressing less than this saves no packet.
-  static constexpr std::size_t kSmallestGzip = 1024;
 
   // The document of this snapshot as plain bytes; `encode(std::string& out)` appends them where
   // this is the first time that it is asked for. `encode(out, std::string_view last)` is shown what

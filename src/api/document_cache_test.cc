@@ -116,8 +116,8 @@ TEST_F(DocumentCacheTest, IsBounded) {
 
 TEST_F(DocumentCacheTest, SendsSmallOnesPlain) {
   next_tick();
-  EXPECT_FALSE(get({"sim", Document::kList}, true, DocumentCache::kSmallestGzip - 1).gzip);
-  EXPECT_TRUE(get({"sim", Document::kMetric}, true, DocumentCache::kSmallestGzip).gzip);
+  EXPECT_FALSE(get({"sim", Document::kList}, true, kSmallestGzip - 1).gzip);
+  EXPECT_TRUE(get({"sim", Document::kMetric}, true, kSmallestGzip).gzip);
 }
 
 }  // namespace

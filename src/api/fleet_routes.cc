@@ -8,6 +8,7 @@
 
 #include "api/embedded.h"
 #include "api/pages.h"
+#include "api/responses.h"
 #include "base/log.h"
 #include "wire/fleet_metrics.h"
 #include "wire/json_writer.h"
@@ -20,7 +21,6 @@ using http::Request;
 using http::Response;
 using std::chrono::seconds;
 
-constexpr std::size_t kSmallestGzip = 1024;
 constexpr int kMaxThreshold = 100;
 constexpr int kMaxIntervalSeconds = 86'400;
 
@@ -48,7 +48,7 @@ Response refused(std::string_view why) {
   std::string body;
   wire::JsonWriter json(body);
   json.begin_object().key("detail").string(why).key("error").string(why).end_object();
-  return http::text_response(400, kJsonType, std::move(body));
+  return json_response(std::move(body), 400);
 }
 
 struct Update {
@@ -162,7 +162,7 @@ std::vector<Route> FleetRoutes::table() {
       {"GET", "/config", "config", false, with_analyzer([this](const Request&) {
          std::string body;
          wire::append_fleet_config(body, config());
-         return http::text_response(200, kJsonType, std::move(body));
+         return json_response(std::move(body));
        })},
       {"POST", "/config/update", "config_update", true,
        with_analyzer([this](const Request& request) { return update(request); })},
@@ -185,7 +185,7 @@ Response FleetRoutes::analyze(const Request& request) {
   json.begin_object().key("status").string("triggered");
   json.key("message").string("GPU analysis started in background");
   json.key("use_ai").boolean(asks_ai).end_object();
-  return http::text_response(200, kJsonType, std::move(body));
+  return json_response(std::move(body));
 }
 
 std::optional<Response> FleetRoutes::actions(const Request& request) {
@@ -193,7 +193,7 @@ std::optional<Response> FleetRoutes::actions(const Request& request) {
   return slow_.answer("actions", request, [this] {
     return [this](std::size_t) {
       auto body = setup_.actions();
-      return body ? http::text_response(200, kJsonType, std::move(*body))
+      return body ? json_response(std::move(*body))
                   : http::error_response(503, body.error().message);
     };
   });
@@ -217,7 +217,7 @@ Response FleetRoutes::update(const Request& request) {
   json.end_object();
   json.key("note").string("In force at once, until a restart").end_object();
   base::log(base::LogLevel::kInfo, fmt::format("takes new settings from its API: {}", body));
-  return http::text_response(200, kJsonType, std::move(body));
+  return json_response(std::move(body));
 }
 
 wire::FleetConfig FleetRoutes::config() const {
@@ -311,7 +311,7 @@ std::vector<Route> FleetService::make_table() {
        [this](const Request& request, Captures) { return fleet_.metrics(request); }},
       {"GET", "/openapi.json", "openapi", false,
        [](const Request&, Captures) {
-         return http::text_response(200, kJsonType, std::string(embedded::fleet_openapi_json));
+         return json_response(std::string(embedded::fleet_openapi_json));
        }},
       {"GET", "/docs", "docs", false,
        [](const Request&, Captures) { return page_response(embedded::fleet_docs_html); }},
@@ -337,7 +337,7 @@ Response FleetService::health() const {
   json.begin_object().key("status").string(fleet_.status());
   fleet_.write_health(json);
   json.end_object();
-  return http::text_response(200, kJsonType, std::move(body));
+  return json_response(std::move(body));
 }
 
 }  // namespace gpuscope::api

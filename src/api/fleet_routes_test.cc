@@ -13,7 +13,7 @@
 namespace gpuscope::api {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 using model::UsageMetric;
 using testing::HasSubstr;
 using testing::Not;

@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "api/range_request.h"
+#include "api/responses.h"
+#include "base/text.h"
 #include "model/naming.h"
 #include "wire/range_document.h"
 
@@ -19,9 +21,7 @@ using base::ErrorKind;
 using base::Result;
 using model::SeriesKey;
 
-constexpr std::string_view kJson = "application/json";
 constexpr std::string_view kCsv = "text/csv; charset=utf-8";
-constexpr std::size_t kSmallestGzip = 1024;
 constexpr std::string_view kPrefix = "GPU-";
 
 // The key of the catalogue, then the names elsewhere, none twice.
@@ -44,21 +44,17 @@ const std::vector<std::string_view>& names_of(model::Metric metric) {
 }
 
 bool same_gpu(std::string_view left, std::string_view right) {
-  const auto lower = [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  };
-  const auto bare = [&](std::string_view uuid) {
+  const auto bare = [](std::string_view uuid) {
     const bool prefixed =
-        uuid.size() > kPrefix.size() &&
-        std::ranges::equal(uuid.substr(0, kPrefix.size()), kPrefix, {}, lower, lower);
+        uuid.size() > kPrefix.size() && base::same_word(uuid.substr(0, kPrefix.size()), kPrefix);
     return prefixed ? uuid.substr(kPrefix.size()) : uuid;
   };
-  return std::ranges::equal(bare(left), bare(right), {}, lower, lower);
+  return base::same_word(bare(left), bare(right));
 }
 
 // What a failure of the history becomes. A GPU that it does not know is the only one of the
 // asker's.
-http::Response failure(const base::Error& error) {
+http::Response history_failure(const base::Error& error) {
   return error.kind == ErrorKind::kNotFound ? http::error_response(404, "GPU not found")
                                             : http::error_response(503, error.message);
 }
@@ -165,13 +161,13 @@ http::Response range_answer(const model::SeriesReader& reader, const RangeReques
   }
   if (!series && series.error().kind == ErrorKind::kNotFound) {
     const auto keys = keys_of(reader, request);
-    if (!keys) return failure(keys.error());
+    if (!keys) return history_failure(keys.error());
     if (const auto fits = check_size(keys->size(), request.points); !fits) {
       return http::error_response(400, fits.error().message);
     }
     series = read_all(reader, request, *keys, clock, deadline);
   }
-  if (!series) return failure(series.error());
+  if (!series) return history_failure(series.error());
   for (wire::RangeSeries& each : *series) each.simulated = simulated(each.key.gpu);
   std::string body;
   const wire::RangeAnswer answer{request.range, request.points, std::move(*series)};
@@ -180,16 +176,7 @@ http::Response range_answer(const model::SeriesReader& reader, const RangeReques
   } else {
     wire::append_range_json(body, answer);
   }
-  return http::text_response(200, request.csv ? kCsv : kJson, std::move(body));
-}
-
-// Compressed, where the asker takes that and it pays.
-void compress(wire::Gzip& gzip, http::Response& response) {
-  if (response.body->size() < kSmallestGzip) return;
-  std::string packed;
-  if (!gzip.append(*response.body, packed)) return;
-  response.body = std::make_shared<const std::string>(std::move(packed));
-  response.gzip = true;
+  return http::text_response(200, request.csv ? kCsv : kJsonType, std::move(body));
 }
 
 std::string key_of(const http::Request& request, bool csv) {

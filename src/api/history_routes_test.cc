@@ -16,7 +16,7 @@
 namespace gpuscope::api {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 using model::Metric;
 using model::SeriesBucket;
 using model::SeriesKey;

@@ -5,6 +5,7 @@
 
 #include "api/live_stream.h"
 #include "api/metrics_routes.h"
+#include "api/responses.h"
 #include "api/with_snapshot.h"
 #include "wire/catalog_document.h"
 #include "wire/gzip.h"
@@ -12,12 +13,6 @@
 #include "wire/stream_event.h"
 
 namespace gpuscope::api {
-namespace {
-
-constexpr std::string_view kJson = "application/json";
-
-}  // namespace
-
 LiveRoutes::LiveRoutes(collect::Collector& collector, DocumentCache& cache)
     : collector_(collector), cache_(cache) {
   std::string plain;
@@ -31,7 +26,7 @@ LiveRoutes::LiveRoutes(collect::Collector& collector, DocumentCache& cache)
 
 http::Response LiveRoutes::catalog(const http::Request& request) const {
   http::Response response;
-  response.content_type = kJson;
+  response.content_type = kJsonType;
   response.gzip = request.accepts_gzip && catalog_gzip_;
   response.body = response.gzip ? catalog_gzip_ : catalog_;
   return response;
@@ -40,7 +35,7 @@ http::Response LiveRoutes::catalog(const http::Request& request) const {
 std::optional<http::Response> LiveRoutes::snapshot(const http::Request& request) {
   return with_snapshot(
       collector_, request, [&](std::string_view method, const model::Snapshot& snapshot) {
-        return cache_.answer({method, Document::kSnapshot}, snapshot, request, kJson,
+        return cache_.answer({method, Document::kSnapshot}, snapshot, request, kJsonType,
                              [&](std::string& out) { wire::append_snapshot(out, snapshot); });
       });
 }

@@ -9,8 +9,6 @@
 
 namespace gpuscope::api {
 
-inline constexpr std::string_view kJsonType = "application/json";
-
 // Our pages hold their own style and script, and talk to this server alone.
 inline constexpr std::string_view kPagePolicy =
     "default-src 'none'; connect-src 'self'; script-src 'unsafe-inline'; style-src "

@@ -10,6 +10,7 @@
 #include <set>
 #include <variant>
 
+#include "api/responses.h"
 #include "base/duration.h"
 #include "model/labels.h"
 #include "query/query.h"
@@ -23,17 +24,13 @@ using base::Result;
 using http::Response;
 using std::chrono::milliseconds;
 
-constexpr std::string_view kJson = "application/json";
-constexpr std::size_t kSmallestGzip = 1024;
 // Times and steps that fit milliseconds with room to spare.
 constexpr double kMostSeconds = 9e12;
-
-Response success(std::string body) { return http::text_response(200, kJson, std::move(body)); }
 
 Response failure(int status, std::string_view type, std::string_view detail) {
   std::string body;
   wire::append_query_error(body, type, detail);
-  return http::text_response(status, kJson, std::move(body));
+  return json_response(std::move(body), status);
 }
 
 Response bad_data(std::string_view detail) { return failure(400, "bad_data", detail); }
@@ -217,12 +214,7 @@ std::optional<Response> QueryRoutes::answer(const http::Request& request, millis
                                       "time",
                                       limit.count()));
       });
-      if (!gzip || response.body->size() < kSmallestGzip) return response;
-      std::string packed;
-      if (gzips_[worker]->append(*response.body, packed)) {
-        response.body = std::make_shared<const std::string>(std::move(packed));
-        response.gzip = true;
-      }
+      if (gzip) compress(*gzips_[worker], response);
       return response;
     };
   });
@@ -244,7 +236,7 @@ std::optional<Response> QueryRoutes::query(const http::Request& request) {
     if (!value) return failure(value.error());
     std::string body;
     write_value(body, *value, time);
-    return success(std::move(body));
+    return json_response(std::move(body));
   });
 }
 
@@ -270,7 +262,7 @@ std::optional<Response> QueryRoutes::query_range(const http::Request& request) {
         if (!matrix) return failure(matrix.error());
         std::string body;
         write_value(body, query::Value(std::move(*matrix)), steps.start_ms);
-        return success(std::move(body));
+        return json_response(std::move(body));
       });
 }
 
@@ -327,7 +319,7 @@ std::optional<Response> QueryRoutes::series(const http::Request& request) {
     if (truncated) found.resize(limit);
     std::string body;
     wire::append_series_answer(body, found, truncated);
-    return success(std::move(body));
+    return json_response(std::move(body));
   });
 }
 
@@ -338,7 +330,7 @@ Response names_answer(const std::set<std::string>& names, std::size_t limit) {
   if (list.size() > limit) list.resize(limit);
   std::string body;
   wire::append_names_answer(body, list);
-  return success(std::move(body));
+  return json_response(std::move(body));
 }
 
 }  // namespace
@@ -376,19 +368,19 @@ Response QueryRoutes::metadata(const http::Request& request) const {
   if (!limit) return bad_data(limit.error().message);
   std::string body;
   wire::append_metadata_answer(body, form ? form->value("metric").value_or("") : "", *limit);
-  return success(std::move(body));
+  return json_response(std::move(body));
 }
 
 Response QueryRoutes::buildinfo() const {
   std::string body;
   wire::append_buildinfo_answer(body, setup_.version);
-  return success(std::move(body));
+  return json_response(std::move(body));
 }
 
 Response QueryRoutes::exemplars() const {
   std::string body;
   wire::append_empty_answer(body);
-  return success(std::move(body));
+  return json_response(std::move(body));
 }
 
 }  // namespace gpuscope::api

@@ -18,7 +18,7 @@ namespace {
 using Json = nlohmann::ordered_json;
 using Fields = std::vector<std::pair<std::string, std::string>>;
 
-constexpr base::WallTime kNow{std::chrono::seconds{1'700'000'000}};
+constexpr base::WallTime kEvaluated{std::chrono::seconds{1'700'000'000}};
 
 class QueryRoutesTest : public testing::Test {
  protected:
@@ -53,7 +53,7 @@ class QueryRoutesTest : public testing::Test {
     return wait(request, [&](const auto& r) { return routes_.query(r); });
   }
 
-  base::FakeClock clock_{kNow};
+  base::FakeClock clock_{kEvaluated};
   QueryRoutes routes_;
 };
 

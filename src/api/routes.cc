@@ -10,6 +10,7 @@
 
 #include "api/embedded.h"
 #include "api/pages.h"
+#include "api/responses.h"
 #include "api/with_snapshot.h"
 #include "model/naming.h"
 #include "wire/json_path.h"
@@ -19,7 +20,6 @@
 namespace gpuscope::api {
 namespace {
 
-constexpr std::string_view kJson = "application/json";
 std::shared_ptr<const std::string> shared(std::string_view text) {
   return std::make_shared<const std::string>(text);
 }
@@ -102,7 +102,7 @@ std::vector<Route> Routes::make_table() {
        [this](const Request& request, Captures) { return service(request); }},
       {"GET", "/health", "health", false, [this](const Request&, Captures) { return health(); }},
       {"GET", "/openapi.json", "openapi", false,
-       [this](const Request&, Captures) { return shared_response(kJson, openapi_); }},
+       [this](const Request&, Captures) { return shared_response(kJsonType, openapi_); }},
       {"GET", "/docs", "docs", false,
        [this](const Request&, Captures) { return page_response(docs_); }},
       {"GET", "/metrics", "metrics", false,
@@ -192,7 +192,7 @@ http::Response Routes::service(const http::Request& request) const {
     std::string body;
     wire::append_service_document(body, version_, source_health(collector_.primary(), view),
                                   endpoints, [this](auto& json) { fleet_.write_features(json); });
-    response = http::text_response(200, kJson, std::move(body));
+    response = json_response(std::move(body));
   }
   response.headers.emplace_back("Vary", "Accept");
   return response;
@@ -218,13 +218,13 @@ http::Response Routes::health() const {
   wire::append_health_document(body, status, version_, sources,
                                agent_ ? agent_() : wire::AgentHealth{},
                                [this](auto& json) { fleet_.write_health(json); });
-  return http::text_response(200, kJson, std::move(body));
+  return json_response(std::move(body));
 }
 
 std::optional<http::Response> Routes::list(const http::Request& request) {
   return with_snapshot(
       collector_, request, [&](std::string_view method, const model::Snapshot& snapshot) {
-        return cache_.answer({method, Document::kList}, snapshot, request, kJson,
+        return cache_.answer({method, Document::kList}, snapshot, request, kJsonType,
                              [&](std::string& out) { wire::append_gpu_list(out, snapshot); });
       });
 }
@@ -248,7 +248,7 @@ std::optional<http::Response> Routes::metric(const http::Request& request) {
 std::optional<http::Response> Routes::metrics(const http::Request& request) {
   return with_snapshot(
       collector_, request, [&](std::string_view method, const model::Snapshot& snapshot) {
-        return cache_.answer({method, Document::kMetrics}, snapshot, request, kJson,
+        return cache_.answer({method, Document::kMetrics}, snapshot, request, kJsonType,
                              [&](std::string& out) { wire::append_metrics(out, snapshot); });
       });
 }
@@ -256,7 +256,7 @@ std::optional<http::Response> Routes::metrics(const http::Request& request) {
 std::optional<http::Response> Routes::gpu_metrics(const http::Request& request, Captures captures) {
   return with_gpu(request, captures, [&](DocumentKey key, const model::Snapshot& snapshot) {
     key.document = Document::kGpuMetrics;
-    return cache_.answer(key, snapshot, request, kJson, [&](std::string& out) {
+    return cache_.answer(key, snapshot, request, kJsonType, [&](std::string& out) {
       wire::append_gpu_metrics(out, snapshot, key.gpu);
     });
   });
@@ -264,7 +264,7 @@ std::optional<http::Response> Routes::gpu_metrics(const http::Request& request, 
 
 std::optional<http::Response> Routes::gpu(const http::Request& request, Captures captures) {
   return with_gpu(request, captures, [&](const DocumentKey& key, const model::Snapshot& snapshot) {
-    return cache_.answer(key, snapshot, request, kJson, [&](std::string& out) {
+    return cache_.answer(key, snapshot, request, kJsonType, [&](std::string& out) {
       wire::append_gpu_document(out, snapshot, key.gpu, wire::FieldSet::all());
     });
   });
@@ -273,7 +273,7 @@ std::optional<http::Response> Routes::gpu(const http::Request& request, Captures
 std::optional<http::Response> Routes::gpu_static(const http::Request& request, Captures captures) {
   return with_gpu(request, captures, [&](DocumentKey key, const model::Snapshot& snapshot) {
     key.document = Document::kStatic;
-    return cache_.answer(key, snapshot, request, kJson, [&](std::string& out) {
+    return cache_.answer(key, snapshot, request, kJsonType, [&](std::string& out) {
       wire::append_static_document(out, snapshot, key.gpu);
     });
   });
@@ -290,7 +290,7 @@ std::optional<http::Response> Routes::gpu_path(const http::Request& request, Cap
     if (!value) return http::error_response(404, "Field path '" + path + "' not found");
     std::string body;
     wire::append_path_answer(body, path, *value);
-    return http::text_response(200, kJson, std::move(body));
+    return json_response(std::move(body));
   });
 }
 
