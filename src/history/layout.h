@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>
@@ -37,5 +38,17 @@ struct PartKey {
   std::uint32_t instance = 0;
   friend bool operator==(const PartKey&, const PartKey&) = default;
 };
+
+inline constexpr unsigned kInstanceBits = 16;
+constexpr std::uint32_t mig_instance(std::uint32_t gpu_instance, std::uint32_t compute_instance) {
+  return gpu_instance << kInstanceBits | compute_instance;
+}
+
+// A chunk's number: its block's, and its GPU's in the lowest bits.
+inline constexpr unsigned kGpuBits = 16;
+inline constexpr std::size_t kMaxGpus = std::size_t{1} << kGpuBits;
+constexpr std::int64_t chunk_id(std::int64_t block, std::int64_t gpu) {
+  return block << kGpuBits | gpu;
+}
 
 }  // namespace gpuscope::history

@@ -8,6 +8,7 @@
 
 #include "base/log.h"
 #include "history/chunk.h"
+#include "history/layout.h"
 #include "history/times.h"
 
 namespace gpuscope::history {
@@ -21,7 +22,6 @@ using model::SeriesKey;
 using model::SeriesSample;
 using model::TimeRange;
 
-constexpr unsigned kGpuBits = 16;
 constexpr std::size_t kMaxBuckets = 100'000;
 constexpr std::int64_t kMicros = 1'000'000;
 constexpr std::size_t kKeptTimes = 50;  // blocks: two days' times take 1.4 MB
@@ -29,8 +29,6 @@ constexpr std::size_t kKeptTimes = 50;  // blocks: two days' times take 1.4 MB
 // instead: a row holds all metrics, and takes as long to find as so many ticks of one.
 constexpr std::int64_t kTicksPerRow = 120;
 constexpr std::int64_t kFewTicks = 200'000;  // two days at one a second: read in any case
-
-std::int64_t micros(base::WallTime time) { return time.time_since_epoch().count(); }
 
 Result<void> check(const TimeRange& range, std::size_t count) {
   if (range.end < range.begin) {
@@ -316,7 +314,7 @@ Result<void> HistoryReader::visit_columns(File& file, const Series& series, std:
     const auto row = file.find_blocks.step();
     if (!row) return std::unexpected(row.error());
     if (!*row) break;
-    const std::int64_t chunk = file.find_blocks.number(0) << kGpuBits | series.gpu;
+    const std::int64_t chunk = chunk_id(file.find_blocks.number(0), series.gpu);
     const auto ticks = static_cast<std::size_t>(file.find_blocks.number(2));
     const auto has = read_chunk(chunks, chunk, key, ticks, column);
     if (!has) {

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "history/layout.h"
 #include "history/store.h"
 
 namespace gpuscope::history {
@@ -12,7 +13,6 @@ namespace {
 using base::Result;
 using std::chrono::seconds;
 
-constexpr unsigned kGpuBits = 16;
 constexpr std::int64_t kFreedPages = 1024;  // given back to the disk by one commit: a few MiB
 // By the key of each GPU: a look at all rows would take seconds.
 constexpr std::string_view kOldestMinute =
@@ -41,8 +41,8 @@ Result<void> Store::drop_oldest_block() {
   if (!id) return std::unexpected(id.error());
   more_to_drop_ = *id != 0;
   if (*id == 0) return {};
-  const std::int64_t first = *id << kGpuBits;
-  const std::int64_t end = (*id + 1) << kGpuBits;
+  const std::int64_t first = chunk_id(*id, 0);
+  const std::int64_t end = chunk_id(*id + 1, 0);
   return connection_.execute(fmt::format(
       "DELETE FROM chunk WHERE id>={} AND id<{}; DELETE FROM block WHERE id={}", first, end, *id));
 }

@@ -19,7 +19,7 @@ using model::StateRecord;
 
 // Longer than the longest transaction of whoever writes the history: the close of a block on a slow
 // disk.
-constexpr int kBusyMilliseconds = 10'000;
+constexpr int kStateBusyMilliseconds = 10'000;
 // The kind whose records hold the last number that append() gave, by kind.
 constexpr std::string_view kSequence = "sequence";
 
@@ -40,7 +40,7 @@ struct SqliteStateStore::Open {
 };
 
 Result<void> SqliteStateStore::Open::prepare() {
-  sqlite3_busy_timeout(connection.handle(), kBusyMilliseconds);
+  sqlite3_busy_timeout(connection.handle(), kStateBusyMilliseconds);
   if (auto ready = prepare_file(connection); !ready) return ready;
   const std::pair<Statement*, std::string_view> all[] = {
       {&get, "SELECT value FROM state WHERE kind = ? AND key = ?"},

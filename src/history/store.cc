@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "history/checksum.h"
+#include "history/layout.h"
 #include "history/series_list.h"
 #include "history/times.h"
 
@@ -23,18 +24,13 @@ using base::Result;
 using std::chrono::floor;
 using std::chrono::seconds;
 
-// A chunk's number: its block's, and its GPU's in the lowest bits.
-constexpr unsigned kGpuBits = 16;
-constexpr std::size_t kMaxGpus = std::size_t{1} << kGpuBits;
 constexpr std::size_t kMaxBlockTicks = 36'000;  // an hour at ten a second
 constexpr std::size_t kLongest = 8;         // times as much as full, where a minute does not end
 constexpr std::uint64_t kRetainEvery = 15;  // commits: about a minute
-constexpr unsigned kInstanceShift = 16;
 // An open block of more is given back to the system when it ends: it was of GPUs that most
 // machines will never have.
 constexpr std::size_t kMuchMemory = std::size_t{64} << 20;
 
-std::int64_t micros(base::WallTime time) { return time.time_since_epoch().count(); }
 bool same_minute(base::WallTime one, base::WallTime two) {
   return floor<std::chrono::minutes>(one) == floor<std::chrono::minutes>(two);
 }
@@ -217,7 +213,7 @@ void Store::note_facts(const model::Snapshot& snapshot) {
       known.changed = true;
     }
     for (const model::MigInstance& mig : device.mig_instances) {
-      const auto instance = mig.gpu_instance_id << kInstanceShift | mig.compute_instance_id;
+      const auto instance = mig_instance(mig.gpu_instance_id, mig.compute_instance_id);
       const auto [at, fresh] = known.instances.try_emplace(instance);
       if (!fresh && at->second.uuid == mig.uuid && at->second.profile == mig.profile) continue;
       at->second = {.uuid = mig.uuid, .profile = mig.profile, .row = {}};
@@ -436,7 +432,7 @@ Result<void> Store::write_chunk(std::size_t place, ChunkWriter& writer, Statemen
     present = live_->block->present_columns(place);
   }
   const std::uint32_t gpu = head_.gpus[place];
-  insert.bind(1, static_cast<std::int64_t>(head_.block) << kGpuBits | gpu);
+  insert.bind(1, chunk_id(static_cast<std::int64_t>(head_.block), gpu));
   if (auto done = insert.bind_blob(2, writer.finish()).run(); !done) return done;
   return write_series(gpu, present);
 }

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "history/checksum.h"
+#include "history/layout.h"
 
 namespace gpuscope::history {
 namespace {
@@ -13,10 +14,8 @@ using model::Entity;
 using model::Reading;
 
 constexpr std::uint8_t kHeadVersion = 1;
-constexpr std::size_t kMaxGpus = 65'536;
 constexpr std::size_t kMaxMetrics = 1024;
 constexpr std::size_t kMaxParts = 1024;  // of one GPU
-constexpr unsigned kInstanceShift = 16;
 // Of all GPUs and their parts: 256 MiB. 65,536 GPUs have half as many.
 constexpr std::size_t kMaxReadings = std::size_t{1} << 24;
 
@@ -121,7 +120,7 @@ void TailEncoder::find_rows(const model::DeviceSample& device, Machine::Gpu& gpu
     put({Entity::kLink, static_cast<std::uint32_t>(i)}, device.links[i]);
   }
   for (const model::MigInstance& mig : device.mig_instances) {
-    put({Entity::kMigInstance, mig.gpu_instance_id << kInstanceShift | mig.compute_instance_id},
+    put({Entity::kMigInstance, mig_instance(mig.gpu_instance_id, mig.compute_instance_id)},
         mig.row);
   }
 }

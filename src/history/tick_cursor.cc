@@ -6,6 +6,7 @@
 #include <filesystem>
 #include <utility>
 
+#include "history/layout.h"
 #include "history/schema.h"
 #include "history/times.h"
 
@@ -21,12 +22,10 @@ using model::TickPosition;
 
 namespace {
 
-constexpr unsigned kGpuBits = 16;
-constexpr unsigned kInstanceShift = 16;
-constexpr std::uint32_t kInstanceMask = 0xFFFF;
-constexpr std::size_t kMaxParts = 1024;        // fans or links of one GPU
-constexpr std::size_t kSliceDevices = 3000;    // readings of GPUs: a few MiB
-constexpr std::uint32_t kMaxMetrics = 65'536;  // of a file
+constexpr std::uint32_t kInstanceMask = (1U << kInstanceBits) - 1;
+constexpr std::size_t kMaxRows = 1024;           // fans or links of one GPU
+constexpr std::size_t kSliceDevices = 3000;      // readings of GPUs: a few MiB
+constexpr std::uint32_t kMaxMetricIds = 65'536;  // of a file
 
 std::int64_t number(std::uint64_t value) { return static_cast<std::int64_t>(value); }
 base::WallTime wall(std::int64_t micros) {
@@ -42,7 +41,7 @@ Row& row_at(std::vector<Row>& rows, std::uint32_t place) {
 // `known`: what the instances of the GPU are called.
 model::MigRow& mig_row(DeviceSample& device, std::uint32_t instance,
                        const TickCursor::MigInstances& known) {
-  const std::uint32_t gpu = instance >> kInstanceShift;
+  const std::uint32_t gpu = instance >> kInstanceBits;
   const std::uint32_t compute = instance & kInstanceMask;
   for (model::MigInstance& mig : device.mig_instances) {
     if (mig.gpu_instance_id == gpu && mig.compute_instance_id == compute) return mig.row;
@@ -65,10 +64,10 @@ void put(DeviceSample& device, model::Metric metric, std::uint32_t instance, Rea
       device.gpu[column] = reading;
       return;
     case Entity::kFan:
-      if (instance < kMaxParts) row_at(device.fans, instance)[column] = reading;
+      if (instance < kMaxRows) row_at(device.fans, instance)[column] = reading;
       return;
     case Entity::kLink:
-      if (instance < kMaxParts) row_at(device.links, instance)[column] = reading;
+      if (instance < kMaxRows) row_at(device.links, instance)[column] = reading;
       return;
     case Entity::kMigInstance:
       // One that never has a value is not there (any more).
@@ -149,7 +148,7 @@ Result<void> TickCursor::load_targets(File& file) {
     if (!row) return std::unexpected(row.error());
     if (!*row) break;
     const auto id = static_cast<std::uint64_t>(metrics->number(0));
-    if (id >= kMaxMetrics) continue;
+    if (id >= kMaxMetricIds) continue;
     if (id >= file.targets.size()) file.targets.resize(id + 1);
     const std::string key = metrics->text(1);
     const auto metric = model::find_metric(key);
@@ -268,7 +267,7 @@ Result<void> TickCursor::load_gpu(File& file, std::size_t place, std::string& da
   const auto device_at = [&](std::size_t tick) {
     return (tick - static_cast<std::size_t>(slice.first)) * gpus + place;
   };
-  const auto id = number(slice.block << kGpuBits | gpus_[place]);
+  const auto id = chunk_id(number(slice.block), gpus_[place]);
   const auto row = file.find_chunk.bind(1, id).step();
   if (!row) return std::unexpected(row.error());
   const std::string chunk = *row ? file.find_chunk.text(0) : std::string();

@@ -16,6 +16,7 @@
 
 #include "base/clock.h"
 #include "history/chunk.h"
+#include "history/layout.h"
 #include "history/tail.h"
 #include "history/times.h"
 
@@ -31,7 +32,6 @@ enum Column : std::uint8_t { kTimestamp, kTime, kValue, kAbsence, kGpu, kMetric,
 constexpr const char* kSchema =
     "CREATE TABLE ticks(timestamp TEXT, time INTEGER, value REAL, absence TEXT,"
     " gpu TEXT HIDDEN, metric TEXT HIDDEN, instance INTEGER HIDDEN)";
-constexpr unsigned kGpuBits = 16;
 
 // What the plan says is handed to the cursor, in this order.
 enum Given : std::uint8_t {
@@ -178,7 +178,7 @@ int Cursor::next_block() {
 void Cursor::read_block(std::int64_t block, std::size_t count, std::string_view encoded) {
   std::vector<std::int64_t> times;
   if (!decode_times(encoded, count, times)) return;  // nobody knows when its ticks were
-  sqlite3_bind_int64(chunk.get(), 1, block << kGpuBits | gpu_id);
+  sqlite3_bind_int64(chunk.get(), 1, chunk_id(block, gpu_id));
   if (sqlite3_step(chunk.get()) == SQLITE_ROW) read_chunk(bytes_at(chunk.get(), 0), count, times);
   sqlite3_reset(chunk.get());
 }
