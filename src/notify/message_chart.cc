@@ -114,11 +114,10 @@ std::string_view uuid_of(const AlertStatus& alert) {
   return {};
 }
 
-std::string gpu_text(const AlertStatus& alert) {
-  const std::string_view index = label_value(alert.labels, "gpu_index");
-  const std::string_view name = label_value(alert.labels, "gpu_name");
-  if (index.empty()) return std::string(uuid_of(alert));
-  return fmt::format("GPU {}{}{}", index, name.empty() ? "" : ", ", name);
+// As messages call the GPU; without an index its UUID, which tells lines apart.
+std::string line_name(const AlertStatus& alert) {
+  return label_value(alert.labels, "gpu_index").empty() ? std::string(uuid_of(alert))
+                                                        : wire::gpu_text(alert);
 }
 
 std::string number(double value) { return fmt::format("{:.4g}", value); }
@@ -149,7 +148,7 @@ void add_line(Collected& all, const AlertMetric& metric, const AlertStatus& aler
   }
   if (!any) return;
   const Color color = kLineColors.at(all.keys.size());
-  std::string text = fmt::format("{}: {} to {}", gpu_text(alert), number(low), number(high));
+  std::string text = fmt::format("{}: {} to {}", line_name(alert), number(low), number(high));
   if (!metric.unit.empty()) text += " " + metric.unit;
   all.keys.push_back(
       {fmt::format("#{:02x}{:02x}{:02x}", color.red, color.green, color.blue), std::move(text)});
