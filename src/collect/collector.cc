@@ -17,7 +17,7 @@ constexpr std::chrono::milliseconds kShortestInterval{100};
 constexpr std::chrono::milliseconds kLongestInterval{60'000};
 constexpr std::chrono::milliseconds kShortestWindow{1000};
 constexpr std::chrono::milliseconds kLongestWindow{600'000};
-constexpr std::chrono::seconds kStopLimit{2};
+constexpr std::chrono::seconds kSamplersStopLimit{2};
 
 View failed(base::Error error) {
   View view;
@@ -145,7 +145,7 @@ void Collector::Impl::stop() {
     samplers_.clear();
   }
   for (const auto& sampler : samplers) sampler->request_stop();
-  const base::SteadyTime deadline = clock_.steady_now() + kStopLimit;
+  const base::SteadyTime deadline = clock_.steady_now() + kSamplersStopLimit;
   for (const auto& sampler : samplers) sampler->join_until(deadline);
 }
 

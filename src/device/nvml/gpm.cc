@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "device/nvml/errors.h"
+#include "device/nvml/percent.h"
 #include "model/catalog.h"
 
 namespace gpuscope::device::nvml {
@@ -15,7 +16,6 @@ using model::Metric;
 using model::Reading;
 
 // Percents have two decimals; rates are MiB/s here and bytes a second there.
-constexpr double kPercent = 100;
 constexpr double kMebibyte = 1024.0 * 1024.0;
 constexpr std::chrono::milliseconds kShortest{50};
 

@@ -19,7 +19,7 @@ using std::chrono::seconds;
 constexpr Period kLookPeriod = seconds{5};
 constexpr Period kEccPeriod = seconds{60};
 constexpr unsigned int kMostInstances = 64;  // real GPUs have up to seven
-using Buffer = std::array<char, NVML_DEVICE_UUID_V2_BUFFER_SIZE>;
+using UuidBuffer = std::array<char, NVML_DEVICE_UUID_V2_BUFFER_SIZE>;
 
 Reading& at(model::MigInstance& instance, Metric metric) {
   return instance.row[model::column(metric)];
@@ -82,7 +82,7 @@ nvmlReturn_t MigInstances::look(nvmlDevice_t device, Slot& slot, unsigned int in
 nvmlReturn_t MigInstances::identify(Slot& slot, int& calls) {
   const Functions& nvml = session_->nvml();
   model::MigInstance& instance = slot.instance;
-  const auto text = [&](auto function, Buffer& buffer) -> std::string_view {
+  const auto text = [&](auto function, UuidBuffer& buffer) -> std::string_view {
     if (function == nullptr) return {};
     ++calls;
     if (function(slot.handle, buffer.data(), static_cast<unsigned int>(buffer.size())) !=
@@ -97,7 +97,7 @@ nvmlReturn_t MigInstances::identify(Slot& slot, int& calls) {
     ++calls;
     return function(slot.handle, &out);
   };
-  Buffer buffer{};
+  UuidBuffer buffer{};
   instance.uuid = text(nvml.nvmlDeviceGetUUID, buffer);
   instance.profile = profile_of(text(nvml.nvmlDeviceGetName, buffer));
   const nvmlReturn_t code = number(nvml.nvmlDeviceGetGpuInstanceId, instance.gpu_instance_id);

@@ -8,6 +8,7 @@
 
 #include "device/nvml/errors.h"
 #include "device/nvml/host_memory.h"
+#include "device/nvml/percent.h"
 
 namespace gpuscope::device::nvml {
 namespace {
@@ -18,7 +19,6 @@ using model::Reading;
 using std::chrono::seconds;
 
 // Percent, and degrees, from whole numbers to the catalogue's decimals.
-constexpr std::int64_t kPercent = 100;
 constexpr std::int64_t kCelsius = 10;
 
 // Absent where NVML fills a value with ones, its way of saying that there is none.

@@ -6,6 +6,7 @@
 
 #include "base/mutex.h"
 #include "device/nvml/errors.h"
+#include "device/nvml/percent.h"
 
 namespace gpuscope::device::nvml {
 namespace {
@@ -15,7 +16,6 @@ using model::Reading;
 
 // NVML counts PCIe throughput in KB/s.
 constexpr std::int64_t kKilobyte = 1000;
-constexpr std::int64_t kPercent = 100;
 constexpr std::size_t kFirstSamples = 256;
 
 Reading average_power(const Functions& nvml, nvmlDevice_t device) {

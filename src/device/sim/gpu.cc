@@ -51,13 +51,6 @@ std::int64_t whole_hundredths(double percent) {
   return std::llround(std::clamp(percent, 0.0, 100.0)) * 100;
 }
 
-// To the nearest whole number within base ± share of it.
-std::int64_t whole_around(double base, double share, double curve_value) {
-  const auto low = static_cast<std::int64_t>(std::ceil(base * (1 - share)));
-  const auto high = static_cast<std::int64_t>(std::floor(base * (1 + share)));
-  return std::clamp<std::int64_t>(std::llround(base * (1 + share * curve_value)), low, high);
-}
-
 // The fault of this kind that is active, or null; the last one that the file names wins.
 const Fault* active_fault(const Instant& now, FaultKind kind) {
   return active_fault(now.gpu, kind, now.step);

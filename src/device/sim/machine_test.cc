@@ -27,8 +27,6 @@ using std::chrono::milliseconds;
 using std::chrono::minutes;
 using std::chrono::seconds;
 
-constexpr WallTime kNow = kBoot + hours(24 * 200);
-
 // ---- a pure function
 
 TEST(Machine, GivesTheSameForTheSameSeedAndTime) {

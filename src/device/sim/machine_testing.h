@@ -12,6 +12,8 @@
 
 namespace gpuscope::device::sim {
 
+inline constexpr base::WallTime kNow = kBoot + std::chrono::hours(24 * 200);
+
 // Without a scenario.
 inline Options gpus(int count, std::uint64_t seed = 1) {
   Options options;

@@ -33,4 +33,15 @@ inline double curve(std::uint64_t seed, double x, std::uint64_t wrap = 0) {
   return from + (knot(seed, right) - from) * t * t * (3 - 2 * t);
 }
 
+// Within base ± share of it, along a curve from -1 to 1.
+inline double around(double base, double share, double curve_value) {
+  return base * (1 + share * curve_value);
+}
+// The same to the nearest whole number.
+inline std::int64_t whole_around(double base, double share, double curve_value) {
+  const auto low = static_cast<std::int64_t>(std::ceil(base * (1 - share)));
+  const auto high = static_cast<std::int64_t>(std::floor(base * (1 + share)));
+  return std::clamp<std::int64_t>(std::llround(around(base, share, curve_value)), low, high);
+}
+
 }  // namespace gpuscope::device::sim

@@ -134,17 +134,6 @@ double power_cap_watts(const CardModel& card, const std::vector<Fault>& faults, 
   return card.power_limit_watts * percent / 100;
 }
 
-double around(double base, double share, double curve_value) {
-  return base * (1 + share * curve_value);
-}
-
-// To the nearest whole number within base ± share.
-std::int64_t whole_around(double base, double share, double curve_value) {
-  const auto low = static_cast<std::int64_t>(std::ceil(base * (1 - share)));
-  const auto high = static_cast<std::int64_t>(std::floor(base * (1 + share)));
-  return std::clamp<std::int64_t>(std::llround(around(base, share, curve_value)), low, high);
-}
-
 }  // namespace
 
 Profile::Profile(std::vector<Phase> phases, std::vector<Moment> moments)

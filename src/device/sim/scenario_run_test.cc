@@ -13,11 +13,8 @@ using base::WallTime;
 using model::Absence;
 using model::Metric;
 using model::Reading;
-using std::chrono::hours;
 using std::chrono::minutes;
 using std::chrono::seconds;
-
-constexpr WallTime kNow = kBoot + hours(24 * 200);
 
 // ---- physics
 

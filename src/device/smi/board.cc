@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "model/trend.h"
+
 namespace gpuscope::device::smi {
 
 using base::MutexLock;
@@ -11,13 +13,11 @@ using model::Reading;
 
 namespace {
 
-constexpr std::size_t kClockEvents = 9;  // flags from kClockEventIdle on
-
 // Bit N is set where kClockEventIdle + N is; nothing while one of them is not known.
 std::optional<std::uint64_t> clock_events_of(const model::DeviceSample& sample) {
   std::uint64_t bits = 0;
   bool known = false;
-  for (std::size_t i = 0; i < kClockEvents; ++i) {
+  for (std::size_t i = 0; i < model::kClockEventCount; ++i) {
     const auto metric = static_cast<Metric>(static_cast<std::size_t>(Metric::kClockEventIdle) + i);
     const Reading& reading = sample.at(metric);
     if (!reading.present() && reading.absence != Absence::kUnsupported) return std::nullopt;

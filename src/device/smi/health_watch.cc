@@ -7,7 +7,7 @@ namespace gpuscope::device::smi {
 namespace {
 
 // A verdict counts for so many rounds.
-constexpr int kRounds = 3;
+constexpr int kVerdictRounds = 3;
 
 }  // namespace
 
@@ -33,7 +33,7 @@ void HealthWatch::put_verdicts(const DcgmHealth& health) {
     for (const DcgmGpu& gpu : dcgm_gpus_) {
       if (find_known({known_[i]}, gpu.uuid, gpu.bus_id)) verdict = health.of(gpu.id);
     }
-    board_.put_verdict(i, std::move(verdict), kRounds * options_.dcgmi_interval);
+    board_.put_verdict(i, std::move(verdict), kVerdictRounds * options_.dcgmi_interval);
   }
 }
 
@@ -46,7 +46,7 @@ void HealthWatch::give_up(DcgmFailure failure) {
     verdict = model::SourceVerdict{model::Health::kUnknown, failure.error.message};
   }
   for (std::size_t i = 0; i < known_.size(); ++i) {
-    board_.put_verdict(i, verdict, kRounds * options_.dcgmi_interval);
+    board_.put_verdict(i, verdict, kVerdictRounds * options_.dcgmi_interval);
   }
   std::optional<base::Error> trouble;
   if (failure.cause == DcgmFailure::Cause::kBroken) trouble = std::move(failure.error);

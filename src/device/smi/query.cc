@@ -9,6 +9,7 @@
 
 #include "base/text.h"
 #include "device/smi/report_rows.h"
+#include "model/trend.h"
 
 namespace gpuscope::device::smi {
 namespace {
@@ -70,7 +71,6 @@ constexpr std::array kFields{
 // clang-format on
 
 // NVML's bits stand in the order of the catalogue's rows.
-constexpr std::size_t kClockEvents = 9;
 Metric clock_event(std::size_t bit) {
   return static_cast<Metric>(static_cast<std::size_t>(Metric::kClockEventIdle) + bit);
 }
@@ -116,7 +116,7 @@ void Query::ask(std::string_view field, const Column& column) {
   fields_ += ',';
   fields_ += field;
   columns_.push_back(column);
-  for (std::size_t bit = 0; bit < (column.mask ? kClockEvents : 1); ++bit) {
+  for (std::size_t bit = 0; bit < (column.mask ? model::kClockEventCount : 1); ++bit) {
     metrics_.push_back(column.mask ? clock_event(bit) : column.metric);
   }
 }
@@ -150,7 +150,7 @@ base::Result<QueryRow> Query::parse(std::string_view line) const {
       }
       const auto bits = parse_hex(cell);
       const Absence why = absence_in(cell).value_or(Absence::kFailed);
-      for (std::size_t bit = 0; bit < kClockEvents; ++bit) {
+      for (std::size_t bit = 0; bit < model::kClockEventCount; ++bit) {
         result.row[model::column(clock_event(bit))] =
             bits ? Reading::of(static_cast<std::int64_t>((*bits >> bit) & 1U)) : Reading::none(why);
       }

@@ -12,7 +12,7 @@ using std::chrono::milliseconds;
 // Reading the document may keep a core busy for 4 % of the time.
 constexpr int kDuty = 25;
 // A value of the document counts for so many rounds.
-constexpr int kRounds = 3;
+constexpr int kDocumentRounds = 3;
 constexpr milliseconds kFirstRetry{2000};
 
 }  // namespace
@@ -95,7 +95,7 @@ void Refresher::refresh() {
 }
 
 void Refresher::put(Report report) {
-  const milliseconds limit = kRounds * period_;
+  const milliseconds limit = kDocumentRounds * period_;
   std::vector<bool> seen(known_.size(), false);
   std::vector<bool> lost(known_.size(), false);
   for (GpuReport& gpu : report.gpus) {

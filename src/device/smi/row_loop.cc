@@ -14,8 +14,8 @@ using base::ErrorKind;
 using base::Subprocess;
 using std::chrono::milliseconds;
 
-constexpr milliseconds kFirstRetry{1000};
-constexpr milliseconds kLastRetry{30'000};
+constexpr milliseconds kFirstRowRetry{1000};
+constexpr milliseconds kLastRowRetry{30'000};
 constexpr std::size_t kLongestLine = 16'384;
 // No answer that we asked for is so long: with 64 GPUs a sample has 20 KiB.
 constexpr std::size_t kMaxBytesPerSample = 4U << 20U;
@@ -47,7 +47,7 @@ void RowLoop::stop() { worker_.stop(); }
 
 void RowLoop::run() {
   if (!worker_.wait_for_wake()) return;
-  const milliseconds first_retry = std::min(kFirstRetry, options_.interval);
+  const milliseconds first_retry = std::min(kFirstRowRetry, options_.interval);
   milliseconds retry = first_retry;
   for (;;) {
     answered_ = false;
@@ -58,7 +58,7 @@ void RowLoop::run() {
     refresher_.hurry();
     if (answered_) retry = first_retry;
     if (!worker_.pause(retry)) return;
-    retry = std::min(2 * retry, kLastRetry);
+    retry = std::min(2 * retry, kLastRowRetry);
   }
 }
 

@@ -9,6 +9,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/text.h"
 #include "device/smi/value.h"
 
 namespace gpuscope::device::smi {
@@ -22,9 +23,7 @@ constexpr std::size_t kMaxLost = 16;  // GPUs that are left out, one after the o
 std::string first_line(std::string_view text) {
   constexpr std::size_t kShown = 160;
   while (!text.empty()) {
-    const std::size_t end = text.find('\n');
-    const std::string_view line = trimmed(text.substr(0, end));
-    text.remove_prefix(end == std::string_view::npos ? text.size() : end + 1);
+    const std::string_view line = trimmed(base::take_part(text, '\n'));
     if (line.empty()) continue;
     std::string shown(line.substr(0, kShown));
     std::ranges::replace_if(shown, [](char c) { return c < ' ' || c > '~'; }, '?');
@@ -33,35 +32,39 @@ std::string first_line(std::string_view text) {
   return {};
 }
 
-struct Known {
+struct KnownTrouble {
   std::string_view text;  // anywhere in what it wrote
   ErrorKind kind;
   std::string_view why;  // and the cure
 };
-constexpr std::array kKnown{
-    Known{
+constexpr std::array kKnownTroubles{
+    KnownTrouble{
         "Driver/library version mismatch", ErrorKind::kUnavailable,
         "the library and the loaded kernel driver differ in version; reload the driver or reboot"},
-    Known{"couldn't communicate with the NVIDIA driver", ErrorKind::kUnavailable,
-          "the NVIDIA kernel driver is not loaded; load it (modprobe nvidia), or start the "
-          "container with GPU access"},
-    Known{"Driver Not Loaded", ErrorKind::kUnavailable,
-          "the NVIDIA kernel driver is not loaded; load it (modprobe nvidia), or start the "
-          "container with GPU access"},
-    Known{"No devices were found", ErrorKind::kNotFound,
-          "the driver is loaded and lists no GPU; see the kernel log for lines of NVRM"},
-    Known{"NVIDIA Management Library", ErrorKind::kUnavailable,
-          "it cannot load the library libnvidia-ml.so.1; install the driver's user-space packages"},
-    Known{"Failed to initialize NVML: Insufficient Permissions", ErrorKind::kPermissionDenied,
-          "no permission to talk to the driver; allow this user to read and write /dev/nvidiactl "
-          "and /dev/nvidia*"},
-    Known{"Failed to initialize NVML: GPU access blocked by the operating system",
-          ErrorKind::kUnavailable,
-          "the operating system blocks the GPU (a cgroup or a sandbox); give the container access "
-          "to the GPU devices"},
-    Known{"Failed to initialize NVML", ErrorKind::kUnavailable,
-          "the driver does not answer; in a container, the GPU devices may have been taken away: "
-          "start it again; else see the kernel log for lines of NVRM"},
+    KnownTrouble{"couldn't communicate with the NVIDIA driver", ErrorKind::kUnavailable,
+                 "the NVIDIA kernel driver is not loaded; load it (modprobe nvidia), or start the "
+                 "container with GPU access"},
+    KnownTrouble{"Driver Not Loaded", ErrorKind::kUnavailable,
+                 "the NVIDIA kernel driver is not loaded; load it (modprobe nvidia), or start the "
+                 "container with GPU access"},
+    KnownTrouble{"No devices were found", ErrorKind::kNotFound,
+                 "the driver is loaded and lists no GPU; see the kernel log for lines of NVRM"},
+    KnownTrouble{
+        "NVIDIA Management Library", ErrorKind::kUnavailable,
+        "it cannot load the library libnvidia-ml.so.1; install the driver's user-space packages"},
+    KnownTrouble{
+        "Failed to initialize NVML: Insufficient Permissions", ErrorKind::kPermissionDenied,
+        "no permission to talk to the driver; allow this user to read and write /dev/nvidiactl "
+        "and /dev/nvidia*"},
+    KnownTrouble{
+        "Failed to initialize NVML: GPU access blocked by the operating system",
+        ErrorKind::kUnavailable,
+        "the operating system blocks the GPU (a cgroup or a sandbox); give the container access "
+        "to the GPU devices"},
+    KnownTrouble{
+        "Failed to initialize NVML", ErrorKind::kUnavailable,
+        "the driver does not answer; in a container, the GPU devices may have been taken away: "
+        "start it again; else see the kernel log for lines of NVRM"},
 };
 
 // "Unable to determine the device handle for GPU 0000:02:00.0: GPU is lost. …", in its spellings.
@@ -86,7 +89,7 @@ ToolFailure explain_failure(std::string_view output, std::string_view errors,
       return {.error = because(ErrorKind::kUnavailable, first_line(text)),
               .lost_gpu = std::move(gpu)};
     }
-    for (const Known& known : kKnown) {
+    for (const KnownTrouble& known : kKnownTroubles) {
       if (text.find(known.text) == std::string_view::npos) continue;
       return {.error = because(known.kind, known.why), .driver = true};
     }

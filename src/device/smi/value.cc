@@ -224,11 +224,7 @@ model::Text parse_text(std::string_view text) {
 }
 
 std::optional<std::int64_t> parse_number(std::string_view text) {
-  text = trimmed(text);
-  std::int64_t number = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return number;
+  return base::parse_number<std::int64_t>(trimmed(text));
 }
 
 std::optional<std::uint64_t> parse_hex(std::string_view text) {
