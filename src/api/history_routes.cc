@@ -10,8 +10,8 @@
 
 #include "api/range_request.h"
 #include "api/responses.h"
-#include "base/text.h"
 #include "model/naming.h"
+#include "model/uuid.h"
 #include "wire/range_document.h"
 
 namespace gpuscope::api {
@@ -22,7 +22,6 @@ using base::Result;
 using model::SeriesKey;
 
 constexpr std::string_view kCsv = "text/csv; charset=utf-8";
-constexpr std::string_view kPrefix = "GPU-";
 
 // The key of the catalogue, then the names elsewhere, none twice.
 const std::vector<std::string_view>& names_of(model::Metric metric) {
@@ -43,15 +42,6 @@ const std::vector<std::string_view>& names_of(model::Metric metric) {
   return all[static_cast<std::size_t>(metric)];
 }
 
-bool same_gpu(std::string_view left, std::string_view right) {
-  const auto bare = [](std::string_view uuid) {
-    const bool prefixed =
-        uuid.size() > kPrefix.size() && base::same_word(uuid.substr(0, kPrefix.size()), kPrefix);
-    return prefixed ? uuid.substr(kPrefix.size()) : uuid;
-  };
-  return base::same_word(bare(left), bare(right));
-}
-
 // What a failure of the history becomes. A GPU that it does not know is the only one of the
 // asker's.
 http::Response history_failure(const base::Error& error) {
@@ -70,7 +60,7 @@ Result<std::vector<SeriesKey>> keys_of(const model::SeriesReader& reader,
     for (const SeriesKey& key : *known) {
       bool wanted = request.gpus.empty();
       for (std::size_t i = 0; i < request.gpus.size(); ++i) {
-        if (!same_gpu(request.gpus[i], key.gpu)) continue;
+        if (!model::same_uuid(request.gpus[i], key.gpu)) continue;
         wanted = found[i] = true;
       }
       if (wanted) keys.push_back(key);
@@ -82,7 +72,7 @@ Result<std::vector<SeriesKey>> keys_of(const model::SeriesReader& reader,
   if (!all) return std::unexpected(all.error());
   for (std::size_t i = 0; i < found.size(); ++i) {
     const bool there = found[i] || std::ranges::any_of(*all, [&](const SeriesKey& key) {
-                         return same_gpu(request.gpus[i], key.gpu);
+                         return model::same_uuid(request.gpus[i], key.gpu);
                        });
     if (!there) return base::fail(ErrorKind::kNotFound, "cannot find the GPU " + request.gpus[i]);
   }
@@ -95,7 +85,7 @@ std::vector<SeriesKey> obvious_keys(const RangeRequest& request) {
   for (const model::Metric metric : request.metrics) {
     if (model::info(metric).entity != model::Entity::kGpu) return {};
     for (const std::string& gpu : request.gpus) {
-      if (!gpu.starts_with(kPrefix)) return {};
+      if (!gpu.starts_with("GPU-")) return {};
       keys.push_back({gpu, metric, 0});
     }
   }

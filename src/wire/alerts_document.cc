@@ -6,10 +6,11 @@
 #include <charconv>
 #include <cmath>
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/duration.h"
+#include "wire/json_fields.h"
+#include "wire/json_members.h"
 #include "wire/json_writer.h"
 
 namespace gpuscope::wire {
@@ -18,7 +19,6 @@ namespace {
 using base::ErrorKind;
 using base::Result;
 using base::WallTime;
-using Json = nlohmann::json;
 using model::AlertState;
 using model::AlertStatus;
 
@@ -26,12 +26,6 @@ constexpr std::size_t kMostMatchers = 1000;
 
 std::unexpected<base::Error> wrong(std::string what) {
   return base::fail(ErrorKind::kInvalidArgument, "cannot take this silence: " + std::move(what));
-}
-
-void write_labels(JsonWriter& json, std::string_view key, const model::Labels& labels) {
-  json.key(key).begin_object();
-  for (const auto& [name, value] : labels) json.key(name).string(value);
-  json.end_object();
 }
 
 // As Prometheus writes it: shortest, always with an exponent.
@@ -44,7 +38,7 @@ std::string value_text(double value) {
   return {digits.begin(), end.ptr};
 }
 
-void write_alert(JsonWriter& json, const AlertStatus& alert) {
+void write_rule_alert(JsonWriter& json, const AlertStatus& alert) {
   json.begin_object();
   write_labels(json, "labels", alert.labels);
   write_labels(json, "annotations", alert.annotations);
@@ -87,7 +81,7 @@ void write_rule(JsonWriter& json, const RuleDocument& rule) {
   write_labels(json, "labels", rule.labels);
   write_labels(json, "annotations", rule.annotations);
   json.key("alerts").begin_array();
-  for (const AlertStatus& alert : rule.alerts) write_alert(json, alert);
+  for (const AlertStatus& alert : rule.alerts) write_rule_alert(json, alert);
   json.end_array();
   json.key("health").string(!rule.last_evaluation ? "unknown" : rule.error.empty() ? "ok" : "err");
   if (!rule.error.empty()) json.key("lastError").string(rule.error);
@@ -193,7 +187,7 @@ void append_alerts_json(std::string& out, std::span<const AlertStatus> alerts) {
   JsonWriter json(out);
   json.begin_object().key("status").string("success").key("data").begin_object();
   json.key("alerts").begin_array();
-  for (const AlertStatus& alert : alerts) write_alert(json, alert);
+  for (const AlertStatus& alert : alerts) write_rule_alert(json, alert);
   json.end_array().end_object().end_object();
 }
 

@@ -10,7 +10,7 @@
 namespace gpuscope::wire {
 namespace {
 
-constexpr std::int64_t kVersion = 1;
+constexpr std::int64_t kCatalogVersion = 1;
 
 std::string_view entity_key(model::Entity entity) {
   switch (entity) {
@@ -108,7 +108,7 @@ void write_metric(JsonWriter& json, const model::MetricInfo& row) {
 void append_catalog(std::string& out) {
   JsonWriter json(out);
   json.begin_object();
-  json.key("version").number(kVersion);
+  json.key("version").number(kCatalogVersion);
   json.key("metrics").begin_array();
   for (const model::MetricInfo& row : model::metrics()) write_metric(json, row);
   json.end_array();

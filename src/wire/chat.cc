@@ -1,25 +1,10 @@
 #include "wire/chat.h"
 
-#include <nlohmann/json.hpp>
-
+#include "wire/json_members.h"
 #include "wire/json_writer.h"
 
 namespace gpuscope::wire {
 namespace {
-
-using Json = nlohmann::json;
-
-// A member, or null where there is none.
-const Json& member(const Json& object, const char* name) {
-  static const Json none;
-  if (!object.is_object()) return none;
-  const auto found = object.find(name);
-  return found == object.end() ? none : *found;
-}
-
-std::string text_of(const Json& value) {
-  return value.is_string() ? value.get<std::string>() : std::string();
-}
 
 std::optional<std::uint64_t> count_of(const Json& value) {
   constexpr std::uint64_t kMost =

@@ -3,18 +3,18 @@
 #include <fmt/format.h>
 
 #include <charconv>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <utility>
 
 #include "base/duration.h"
+#include "wire/json_fields.h"
+#include "wire/json_members.h"
 #include "wire/json_writer.h"
 
 namespace gpuscope::wire {
 namespace {
 
 using base::WallTime;
-using Json = nlohmann::json;
 using model::AlertNotification;
 using model::AlertState;
 using model::AlertStatus;
@@ -22,23 +22,16 @@ using model::Delivery;
 using model::DeliveryState;
 using model::Labels;
 
-constexpr int kVersion = 1;
-
-void write_labels(JsonWriter& json, const Labels& labels) {
-  json.begin_object();
-  for (const auto& [name, value] : labels) json.key(name).string(value);
-  json.end_object();
-}
+constexpr int kDeliveryVersion = 1;
 
 void write_time(JsonWriter& json, std::string_view key, std::optional<WallTime> time) {
   if (time) json.key(key).time(*time);
 }
 
-void write_alert(JsonWriter& json, const AlertStatus& alert) {
-  json.begin_object().key("labels");
-  write_labels(json, alert.labels);
-  json.key("annotations");
-  write_labels(json, alert.annotations);
+void write_kept_alert(JsonWriter& json, const AlertStatus& alert) {
+  json.begin_object();
+  write_labels(json, "labels", alert.labels);
+  write_labels(json, "annotations", alert.annotations);
   json.key("state").string(model::alert_state_name(alert.state));
   json.key("active_since").time(alert.active_since);
   write_time(json, "fired_at", alert.fired_at);
@@ -52,12 +45,12 @@ void write_alert(JsonWriter& json, const AlertStatus& alert) {
 }
 
 void write_message(JsonWriter& json, const AlertNotification& message) {
-  json.begin_object().key("group_labels");
-  write_labels(json, message.group_labels);
+  json.begin_object();
+  write_labels(json, "group_labels", message.group_labels);
   json.key("severity").string(message.receiver);
   json.key("time").time(message.time);
   json.key("alerts").begin_array();
-  for (const AlertStatus& alert : message.alerts) write_alert(json, alert);
+  for (const AlertStatus& alert : message.alerts) write_kept_alert(json, alert);
   json.end_array().end_object();
 }
 
@@ -163,7 +156,7 @@ std::string encode_delivery(const Delivery& delivery) {
   std::string out;
   JsonWriter json(out);
   json.begin_object();
-  json.key("version").number(kVersion);
+  json.key("version").number(kDeliveryVersion);
   json.key("id").string(delivery.id);
   json.key("group").string(delivery.group_key);
   json.key("receiver").string(delivery.receiver);
@@ -209,7 +202,7 @@ base::Result<Delivery> decode_delivery(std::string_view key, std::string_view te
   const Json& uncertain = reader.member(json, "uncertain");
   const Json& firing = reader.member(json, "firing");
   const Json& message = reader.member(json, "message", !delivery.is_done());
-  bool good = reader.member(json, "version") == kVersion && attempts.is_number_unsigned() &&
+  bool good = reader.member(json, "version") == kDeliveryVersion && attempts.is_number_unsigned() &&
               uncertain.is_boolean() && firing.is_boolean();
   if (good) {
     delivery.attempts = attempts.get<std::uint32_t>();

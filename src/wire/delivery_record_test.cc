@@ -16,22 +16,22 @@
 namespace gpuscope::wire {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 using model::AlertState;
 using model::AlertStatus;
 using model::Delivery;
 using model::DeliveryState;
 using testing::HasSubstr;
 
-constexpr base::WallTime kTime{std::chrono::seconds{1'780'000'000}};
+constexpr base::WallTime kMessageTime{std::chrono::seconds{1'780'000'000}};
 
 model::AlertNotification message_of(double value = 91.3) {
   AlertStatus firing;
   firing.labels = {{"alertname", "Hot"}, {"gpu_index", "0"}, {"severity", "critical"}};
   firing.annotations = {{"summary", "<too> *hot* & more"}};
   firing.state = AlertState::kFiring;
-  firing.active_since = kTime - std::chrono::minutes{5};
-  firing.fired_at = kTime;
+  firing.active_since = kMessageTime - std::chrono::minutes{5};
+  firing.fired_at = kMessageTime;
   firing.value = value;
   firing.rule = "Hot";
   firing.expression = "x > 1";
@@ -39,12 +39,12 @@ model::AlertNotification message_of(double value = 91.3) {
   AlertStatus resolved = firing;
   resolved.labels[1].second = "1";
   resolved.state = AlertState::kResolved;
-  resolved.resolved_at = kTime + std::chrono::microseconds{1};
+  resolved.resolved_at = kMessageTime + std::chrono::microseconds{1};
   return {.id = "1",
           .group_key = "g\"\n",
           .group_labels = {{"alertname", "Hot"}},
           .receiver = "critical",
-          .time = kTime,
+          .time = kMessageTime,
           .alerts = {firing, resolved}};
 }
 
@@ -62,8 +62,8 @@ TEST(DeliveryRecord, IsReadBackAsItWasWritten) {
     delivery.attempts = 3;
     delivery.error = "cannot";
     delivery.uncertain = true;
-    delivery.created = kTime;
-    delivery.attempted = kTime + std::chrono::microseconds{5};
+    delivery.created = kMessageTime;
+    delivery.attempted = kMessageTime + std::chrono::microseconds{5};
     delivery.message = std::make_shared<model::AlertNotification>(message_of(value));
     const auto read = decode_delivery(delivery.key, encode_delivery(delivery));
     ASSERT_TRUE(read) << read.error().message;
@@ -77,10 +77,10 @@ TEST(DeliveryRecord, IsReadBackAsItWasWritten) {
 TEST(DeliveryRecord, OfWhatIsDoneNeedsNoMessage) {
   Delivery delivery;
   delivery.state = DeliveryState::kSent;
-  delivery.done = kTime;
+  delivery.done = kMessageTime;
   const auto read = decode_delivery("1", encode_delivery(delivery));
   ASSERT_TRUE(read);
-  EXPECT_EQ(read->done, kTime);
+  EXPECT_EQ(read->done, kMessageTime);
   delivery.state = DeliveryState::kQueued;
   EXPECT_FALSE(decode_delivery("1", encode_delivery(delivery)));
 }
@@ -147,7 +147,7 @@ TEST(AlertTexts, AreForPeople) {
   EXPECT_EQ(alert_value_text(91.34567891), "91.3457");
   EXPECT_EQ(alert_value_text(std::nan("")), "no value");
   EXPECT_EQ(alert_value_text(1'234'567), "1234567");
-  EXPECT_EQ(alert_time_text(kTime), "2026-05-28 20:26:40 UTC");
+  EXPECT_EQ(alert_time_text(kMessageTime), "2026-05-28 20:26:40 UTC");
 }
 
 TEST(NotificationsDocument, SaysWhatThereIs) {

@@ -2,19 +2,18 @@
 
 #include <algorithm>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <string>
 
 #include "base/duration.h"
 #include "model/health.h"
 #include "model/naming.h"
+#include "wire/json_members.h"
 
 namespace gpuscope::wire {
 namespace {
 
 using base::ErrorKind;
 using base::Result;
-using Json = nlohmann::json;
 using model::Fact;
 using model::Metric;
 
@@ -22,20 +21,12 @@ constexpr double kLargest = 9e18;  // below 2^63
 
 Json parse(std::string_view text) { return Json::parse(text, nullptr, false); }
 
-// A member, or null where there is none.
-const Json& member(const Json& object, const char* name) {
-  static const Json none;
-  if (!object.is_object()) return none;
-  const auto found = object.find(name);
-  return found == object.end() ? none : *found;
-}
-
 std::unexpected<base::Error> no_document(std::string_view what) {
   return base::fail(ErrorKind::kInvalidArgument,
                     "cannot read the answer: it is not a document of " + std::string(what));
 }
 
-model::Text text_of(const Json& value) {
+model::Text known_text(const Json& value) {
   return value.is_string() ? model::Text::of(value.get<std::string>())
                            : model::Text::none(model::Absence::kNotYet);
 }
@@ -74,11 +65,11 @@ Result<ListedGpus> parse_gpu_list(std::string_view text) {
   for (const Json& gpu : gpus) {
     if (!member(gpu, "uuid").is_string()) return no_document("/gpu/list: a GPU has no uuid");
     model::GpuInfo& info = listed.inventory.gpus.emplace_back();
-    info.fact(Fact::kUuid) = text_of(member(gpu, "uuid"));
-    info.fact(Fact::kName) = text_of(member(gpu, "name"));
-    info.fact(Fact::kSerial) = text_of(member(gpu, "serial"));
-    info.fact(Fact::kVbios) = text_of(member(gpu, "vbios"));
-    info.fact(Fact::kDriverVersion) = text_of(member(gpu, "driver"));
+    info.fact(Fact::kUuid) = known_text(member(gpu, "uuid"));
+    info.fact(Fact::kName) = known_text(member(gpu, "name"));
+    info.fact(Fact::kSerial) = known_text(member(gpu, "serial"));
+    info.fact(Fact::kVbios) = known_text(member(gpu, "vbios"));
+    info.fact(Fact::kDriverVersion) = known_text(member(gpu, "driver"));
     model::DeviceSample& device = listed.at.emplace_back();
     device.mark_absent(model::Absence::kUnsupported, false);
     for (const auto& [name, metric] : {std::pair{"minor", Metric::kMinorNumber},

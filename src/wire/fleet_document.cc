@@ -5,10 +5,10 @@
 #include <cmath>
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "model/opinion.h"
+#include "wire/json_members.h"
 #include "wire/opinions.h"
 
 namespace gpuscope::wire {
@@ -189,8 +189,6 @@ void write_fleet_health(JsonWriter& json, const FleetHealth& health) {
 // ---- what is kept
 
 namespace {
-
-using Json = nlohmann::json;
 
 // The numbers of a result, in the order in which they are kept.
 template <typename Use>

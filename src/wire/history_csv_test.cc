@@ -15,7 +15,7 @@ using model::Absence;
 using model::Metric;
 using model::Reading;
 
-constexpr base::WallTime kTime{std::chrono::milliseconds{1'795'339'482'250}};
+constexpr base::WallTime kTick{std::chrono::milliseconds{1'795'339'482'250}};
 
 TEST(HistoryCsv, HasTheColumnsThatScriptsKnow) {
   std::string out;
@@ -30,13 +30,13 @@ TEST(HistoryCsv, WritesRows) {
   const auto columns = standard_columns("GPU-a");
   std::vector<Reading> readings(columns.size(), Reading::none(Absence::kUnsupported));
   std::string out;
-  append_csv_row(out, kTime, columns, readings);
+  append_csv_row(out, kTick, columns, readings);
   EXPECT_EQ(out, "2026-11-22T09:24:42.250000+00:00,,,,,,,,,,,unknown,4\n");
   readings[0] = Reading::of(46'100);
   readings[6] = Reading::of(3'145'728'000 + 524'288);
   readings[10] = Reading::of(2);
   out.clear();
-  append_csv_row(out, kTime, columns, readings);
+  append_csv_row(out, kTick, columns, readings);
   EXPECT_EQ(out, "2026-11-22T09:24:42.250000+00:00,46.1,,,,,,3001,,,,warning,2\n");
 }
 
@@ -71,7 +71,7 @@ TEST(HistoryOpenMetrics, HasTheNamesUnitsAndLabelsOfThePages) {
     const ExportFamily& of = family(families, name);
     append_export_sample(out, of,
                          export_labels(of, gpu, key, model::Health::kWarning, {{"job", "g"}}),
-                         {kTime, Reading::of(value)});
+                         {kTick, Reading::of(value)});
     return out;
   };
   EXPECT_EQ(
@@ -102,7 +102,7 @@ TEST(HistoryOpenMetrics, HasTheNamesUnitsAndLabelsOfThePages) {
               testing::HasSubstr(",GPU_I_PROFILE=\"1g.10gb\",GPU_I_ID=\"5\","
                                  "compute_instance=\"1\",Hostname=\"node-7\",job=\"g\"}"));
   std::string out;
-  append_export_sample(out, families.front(), "{} ", {kTime, Reading::none(Absence::kGone)});
+  append_export_sample(out, families.front(), "{} ", {kTick, Reading::none(Absence::kGone)});
   EXPECT_EQ(out, "");
   append_export_header(out, family(families, "gpu_power_watts"));
   EXPECT_EQ(out,

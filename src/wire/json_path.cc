@@ -8,9 +8,9 @@ namespace gpuscope::wire {
 namespace {
 
 // Keeps the keys in the order of the document.
-using Json = nlohmann::ordered_json;
+using OrderedJson = nlohmann::ordered_json;
 
-const Json* list_item(const Json& list, const std::string& step) {
+const OrderedJson* list_item(const OrderedJson& list, const std::string& step) {
   std::size_t index = 0;
   const char* end = step.data() + step.size();
   const auto parsed = std::from_chars(step.data(), end, index);
@@ -18,7 +18,7 @@ const Json* list_item(const Json& list, const std::string& step) {
   return &list[index];
 }
 
-const Json* child(const Json& node, const std::string& step) {
+const OrderedJson* child(const OrderedJson& node, const std::string& step) {
   if (node.is_array()) return list_item(node, step);
   if (!node.is_object()) return nullptr;
   if (const auto found = node.find(step); found != node.end()) return &*found;
@@ -30,14 +30,14 @@ const Json* child(const Json& node, const std::string& step) {
 
 std::optional<std::string> find_value(std::string_view document,
                                       std::span<const std::string> path) {
-  const Json root = Json::parse(document, nullptr, /*allow_exceptions=*/false);
-  const Json* node = &root;
+  const OrderedJson root = OrderedJson::parse(document, nullptr, /*allow_exceptions=*/false);
+  const OrderedJson* node = &root;
   for (const std::string& step : path) {
     node = child(*node, step);
     if (node == nullptr) return std::nullopt;
   }
   if (node->is_discarded()) return std::nullopt;
-  return node->dump(-1, ' ', false, Json::error_handler_t::replace);
+  return node->dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
 }
 
 }  // namespace gpuscope::wire

@@ -3,19 +3,11 @@
 #include <optional>
 #include <string_view>
 
+#include "wire/json_fields.h"
 #include "wire/json_writer.h"
 
 namespace gpuscope::wire {
 namespace {
-
-void write_text(JsonWriter& json, std::string_view key, std::string_view text) {
-  json.key(key);
-  if (text.empty()) {
-    json.null();
-  } else {
-    json.string(text);
-  }
-}
 
 void write_time(JsonWriter& json, std::string_view key, std::optional<base::WallTime> time) {
   json.key(key);
@@ -34,7 +26,7 @@ void write_receiver(JsonWriter& json, const model::ReceiverStatus& receiver) {
   json.key("server").string(receiver.server);
   json.key("severities").string(receiver.severities);
   json.key("state").string(receiver.error.empty() ? "ok" : "failing");
-  write_text(json, "error", receiver.error);
+  write_known(json, "error", receiver.error);
   json.key("queued").number(count(receiver.queued));
   json.key("sent").number(count(receiver.sent));
   json.key("failed").number(count(receiver.failed));
@@ -49,11 +41,11 @@ void write_delivery(JsonWriter& json, const model::Delivery& delivery) {
   json.key("id").string(delivery.id);
   json.key("group").string(delivery.group_key);
   json.key("receiver").string(delivery.receiver);
-  write_text(json, "to", delivery.to);
+  write_known(json, "to", delivery.to);
   json.key("subject").string(delivery.subject);
   json.key("state").string(model::delivery_state_name(delivery.state));
   json.key("attempts").number(delivery.attempts);
-  write_text(json, "error", delivery.error);
+  write_known(json, "error", delivery.error);
   json.key("uncertain").boolean(delivery.uncertain);
   json.key("created").time(delivery.created);
   write_time(json, "attempted", delivery.attempted);
@@ -67,7 +59,7 @@ void append_notifications(std::string& out, const Notifications& notifications) 
   JsonWriter json(out);
   json.begin_object();
   json.key("durable").boolean(notifications.durable);
-  write_text(json, "store_error", notifications.store_error);
+  write_known(json, "store_error", notifications.store_error);
   json.key("receivers").begin_array();
   for (const auto& receiver : notifications.receivers) write_receiver(json, receiver);
   json.end_array();

@@ -7,11 +7,11 @@
 #include <charconv>
 #include <chrono>
 #include <cmath>
-#include <nlohmann/json.hpp>
 #include <utility>
 
 #include "base/text.h"
 #include "base/utf8.h"
+#include "wire/json_members.h"
 
 namespace gpuscope::wire {
 namespace {
@@ -19,16 +19,7 @@ namespace {
 using base::ErrorKind;
 using base::Result;
 using base::trimmed;
-using Json = nlohmann::json;
 using model::OpinionStatus;
-
-// A member, or null where there is none.
-const Json& member(const Json& object, const char* name) {
-  static const Json none;
-  if (!object.is_object()) return none;
-  const auto found = object.find(name);
-  return found == object.end() ? none : *found;
-}
 
 std::optional<OpinionStatus> parse_status(const Json& value) {
   if (!value.is_string()) return std::nullopt;
@@ -113,7 +104,7 @@ std::string_view behind_thoughts(std::string_view text) {
   return close == std::string_view::npos ? std::string_view{} : text.substr(close + kClose.size());
 }
 
-Result<GivenOpinion> opinion_of(const Json& object) {
+Result<GivenOpinion> given_opinion(const Json& object) {
   GivenOpinion opinion;
   const auto status = parse_status(member(object, "status"));
   if (!status) return unreadable("status is not one of active, idle, suspicious");
@@ -142,10 +133,6 @@ GivenOpinions all_unreadable(std::size_t count, std::string_view why) {
 std::optional<base::WallTime> time_of(const Json& value) {
   if (!value.is_number_integer()) return std::nullopt;
   return base::WallTime{std::chrono::microseconds{value.get<std::int64_t>()}};
-}
-
-std::string text_of(const Json& value) {
-  return value.is_string() ? value.get<std::string>() : std::string();
 }
 
 void write_scores(JsonWriter& json, const model::Opinion& opinion) {
@@ -213,7 +200,7 @@ GivenOpinions parse_opinions(std::string_view text, std::span<const std::string>
     } else if (twice) {
       given.by_id.emplace_back(unreadable("it has this GPU twice"));
     } else {
-      given.by_id.push_back(opinion_of(*found));
+      given.by_id.push_back(given_opinion(*found));
     }
   }
   return given;

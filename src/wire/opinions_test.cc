@@ -12,7 +12,7 @@
 namespace gpuscope::wire {
 namespace {
 
-using Json = nlohmann::json;
+using Json = nlohmann::ordered_json;
 using model::OpinionStatus;
 using testing::HasSubstr;
 

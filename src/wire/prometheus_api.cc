@@ -6,6 +6,7 @@
 #include <map>
 
 #include "model/naming.h"
+#include "wire/json_fields.h"
 
 namespace gpuscope::wire {
 namespace {
@@ -40,12 +41,6 @@ JsonWriter begin_success(std::string& out) {
   JsonWriter json(out);
   json.begin_object().key("status").string("success").key("data");
   return json;
-}
-
-void write_labels(JsonWriter& json, const model::Labels& labels) {
-  json.begin_object();
-  for (const auto& [name, value] : labels) json.key(name).string(value);
-  json.end_object();
 }
 
 void write_family(JsonWriter& json, std::string_view name, model::Kind kind,

@@ -56,9 +56,9 @@ constexpr std::array kClocks{Part{"gpu_clock_mhz", Metric::kSmClock},
                              Part{"memory_clock_mhz", Metric::kMemoryClock}};
 constexpr std::array kUtil{Part{"gpu_utilization_percent", Metric::kGpuUtilization},
                            Part{"memory_utilization_percent", Metric::kMemoryUtilization}};
-constexpr std::array kMem{Part{"memory_used_mib", Metric::kMemoryUsed},
-                          Part{"memory_total_mib", Metric::kMemoryTotal},
-                          Part{"memory_usage_percent", Metric::kMemoryUsagePercent}};
+constexpr std::array kMemoryParts{Part{"memory_used_mib", Metric::kMemoryUsed},
+                                  Part{"memory_total_mib", Metric::kMemoryTotal},
+                                  Part{"memory_usage_percent", Metric::kMemoryUsagePercent}};
 constexpr std::array kEcc{Part{"ecc_corrected_errors", Metric::kEccCorrectedVolatile},
                           Part{"ecc_uncorrected_errors", Metric::kEccUncorrectedVolatile}};
 
@@ -120,7 +120,7 @@ void write_parts(JsonWriter& json, const model::DeviceSample& device, std::span<
   end_field(json, false, error);
 }
 
-void write_processes(JsonWriter& json, const model::DeviceSample& device) {
+void write_process_list(JsonWriter& json, const model::DeviceSample& device) {
   json.begin_array();
   for (const model::Process& process : device.processes) {
     if (process.type == model::ProcessType::kGraphics) continue;
@@ -174,7 +174,7 @@ void write_field(JsonWriter& json, const model::Snapshot& snapshot, std::size_t 
     case Field::kUtil:
       return write_parts(json, device, kUtil);
     case Field::kMem:
-      return write_parts(json, device, kMem);
+      return write_parts(json, device, kMemoryParts);
     case Field::kMinor:
       return write_reading(json, device, Metric::kMinorNumber);
     case Field::kPstate:
@@ -186,7 +186,7 @@ void write_field(JsonWriter& json, const model::Snapshot& snapshot, std::size_t 
     case Field::kPlimit:
       return write_reading(json, device, Metric::kPowerLimit);
     case Field::kProcesses:
-      return write_processes(json, device);
+      return write_process_list(json, device);
     case Field::kHealth:
       return write_health(json, snapshot, gpu);
     case Field::kEcc:

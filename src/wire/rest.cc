@@ -5,6 +5,8 @@
 
 #include "base/decimal.h"
 #include "model/naming.h"
+#include "model/uuid.h"
+#include "wire/json_fields.h"
 #include "wire/json_writer.h"
 #include "wire/values.h"
 
@@ -77,36 +79,11 @@ void write_optional(JsonWriter& json, std::string_view key, const std::optional<
   }
 }
 
-// Without regard to case, as far as ASCII goes.
-bool equal_ignoring_case(std::string_view left, std::string_view right) {
-  const auto lower = [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  };
-  return std::ranges::equal(left, right, {}, lower, lower);
-}
-
-std::string_view without_prefix(std::string_view uuid) {
-  constexpr std::string_view kPrefix = "gpu-";
-  if (equal_ignoring_case(uuid.substr(0, kPrefix.size()), kPrefix)) {
-    uuid.remove_prefix(kPrefix.size());
-  }
-  return uuid;
-}
-
-void write_text(JsonWriter& json, std::string_view key, std::string_view text) {
-  json.key(key);
-  if (text.empty()) {
-    json.null();
-  } else {
-    json.string(text);
-  }
-}
-
 void write_source(JsonWriter& json, const SourceHealth& source) {
   json.begin_object();
   json.key("method").string(source.method);
   json.key("state").string(source.state);
-  write_text(json, "error", source.error);
+  write_known(json, "error", source.error);
   write_optional(json, "simulated", source.simulated, [&](bool yes) { json.boolean(yes); });
   write_optional(json, "gpus", source.gpus,
                  [&](std::size_t gpus) { json.number(static_cast<std::int64_t>(gpus)); });
@@ -121,8 +98,8 @@ void write_source(JsonWriter& json, const SourceHealth& source) {
 
 void write_settings(JsonWriter& json, const SettingsHealth& settings) {
   json.key("settings").begin_object();
-  write_text(json, "file", settings.file);
-  write_text(json, "error", settings.error);
+  write_known(json, "file", settings.file);
+  write_known(json, "error", settings.error);
   json.key("restart").begin_array();
   for (const std::string& name : settings.restart) json.string(name);
   json.end_array().end_object();
@@ -130,8 +107,8 @@ void write_settings(JsonWriter& json, const SettingsHealth& settings) {
 
 void write_recording(JsonWriter& json, const RecordingHealth& recording) {
   json.begin_object();
-  write_text(json, "file", recording.file);
-  write_text(json, "error", recording.error);
+  write_known(json, "file", recording.file);
+  write_known(json, "error", recording.error);
   json.key("ticks").number(static_cast<std::int64_t>(recording.ticks));
   json.key("dropped_ticks").number(static_cast<std::int64_t>(recording.dropped_ticks));
   json.key("bytes").number(static_cast<std::int64_t>(recording.bytes));
@@ -140,8 +117,8 @@ void write_recording(JsonWriter& json, const RecordingHealth& recording) {
 
 void write_history(JsonWriter& json, const HistoryHealth& history) {
   json.begin_object();
-  write_text(json, "file", history.file);
-  write_text(json, "error", history.error);
+  write_known(json, "file", history.file);
+  write_known(json, "error", history.error);
   json.key("ticks").number(static_cast<std::int64_t>(history.ticks));
   json.key("dropped_ticks").number(static_cast<std::int64_t>(history.dropped_ticks));
   json.key("bytes").number(static_cast<std::int64_t>(history.bytes));
@@ -152,8 +129,8 @@ void write_history(JsonWriter& json, const HistoryHealth& history) {
 
 void write_remote_write(JsonWriter& json, const RemoteWriteHealth& remote) {
   json.begin_object();
-  write_text(json, "server", remote.server);
-  write_text(json, "error", remote.error);
+  write_known(json, "server", remote.server);
+  write_known(json, "error", remote.error);
   json.key("sent_samples").number(static_cast<std::int64_t>(remote.sent_samples));
   json.key("refused_samples").number(static_cast<std::int64_t>(remote.refused_samples));
   json.key("lost_ticks").number(static_cast<std::int64_t>(remote.lost_ticks));
@@ -165,7 +142,7 @@ void write_remote_write(JsonWriter& json, const RemoteWriteHealth& remote) {
 
 void write_alerting(JsonWriter& json, const AlertingHealth& alerting) {
   json.begin_object();
-  write_text(json, "error", alerting.error);
+  write_known(json, "error", alerting.error);
   json.key("rules").number(static_cast<std::int64_t>(alerting.rules));
   json.key("pending").number(static_cast<std::int64_t>(alerting.pending));
   json.key("firing").number(static_cast<std::int64_t>(alerting.firing));
@@ -177,7 +154,7 @@ void write_alerting(JsonWriter& json, const AlertingHealth& alerting) {
 
 void write_notifications(JsonWriter& json, const NotificationsHealth& notifications) {
   json.begin_object();
-  write_text(json, "error", notifications.error);
+  write_known(json, "error", notifications.error);
   json.key("durable").boolean(notifications.durable);
   json.key("receivers").number(static_cast<std::int64_t>(notifications.receivers));
   json.key("queued").number(static_cast<std::int64_t>(notifications.queued));
@@ -219,10 +196,9 @@ void append_gpu_metrics(std::string& out, const model::Snapshot& snapshot, std::
 }
 
 std::optional<std::size_t> find_gpu(const model::Inventory& inventory, std::string_view uuid) {
-  const std::string_view wanted = without_prefix(uuid);
-  if (wanted.empty()) return std::nullopt;
+  if (uuid.empty()) return std::nullopt;
   for (std::size_t gpu = 0; gpu < inventory.gpus.size(); ++gpu) {
-    if (equal_ignoring_case(without_prefix(inventory.gpus[gpu].uuid()), wanted)) return gpu;
+    if (model::same_uuid(inventory.gpus[gpu].uuid(), uuid)) return gpu;
   }
   return std::nullopt;
 }

@@ -5,22 +5,14 @@
 #include <span>
 
 #include "model/catalog.h"
+#include "wire/json_fields.h"
 #include "wire/json_writer.h"
 #include "wire/values.h"
 
 namespace gpuscope::wire {
 namespace {
 
-constexpr std::int64_t kVersion = 1;
-
-void write_known(JsonWriter& json, std::string_view key, std::string_view text) {
-  json.key(key);
-  if (text.empty()) {
-    json.null();
-  } else {
-    json.string(text);
-  }
-}
+constexpr std::int64_t kSnapshotVersion = 1;
 
 // One row: a number in the catalogue's unit, or a word that says why there is none.
 void write_metrics(JsonWriter& json, model::Entity entity, std::span<const model::Reading> row) {
@@ -145,7 +137,7 @@ void append_snapshot(std::string& out, const model::Snapshot& snapshot) {
   const model::Inventory& inventory = *snapshot.inventory;
   JsonWriter json(out);
   json.begin_object();
-  json.key("version").number(kVersion);
+  json.key("version").number(kSnapshotVersion);
   json.key("sequence").number(static_cast<std::int64_t>(snapshot.sequence));
   json.key("time").time(snapshot.time);
   json.key("method").string(inventory.method);

@@ -9,6 +9,7 @@
 #include <utility>
 #include <vector>
 
+#include "wire/json_fields.h"
 #include "wire/json_writer.h"
 
 namespace gpuscope::wire {
@@ -22,12 +23,6 @@ using model::Labels;
 
 // Chat systems refuse messages that are too long.
 constexpr std::size_t kChatAlerts = 20;
-
-void write_labels(JsonWriter& json, const Labels& labels) {
-  json.begin_object();
-  for (const auto& [name, value] : labels) json.key(name).string(value);
-  json.end_object();
-}
 
 // What all alerts of the message have.
 Labels common(const AlertNotification& message, Labels AlertStatus::* set) {
@@ -44,13 +39,11 @@ base::WallTime start_of(const AlertStatus& alert) {
 }
 
 // One of webhook version 4, which says of a firing alert that it ends at Go's zero time.
-void write_alert(JsonWriter& json, const AlertStatus& alert) {
+void write_webhook_alert(JsonWriter& json, const AlertStatus& alert) {
   json.begin_object();
   json.key("status").string(model::alert_state_name(alert.state));
-  json.key("labels");
-  write_labels(json, alert.labels);
-  json.key("annotations");
-  write_labels(json, alert.annotations);
+  write_labels(json, "labels", alert.labels);
+  write_labels(json, "annotations", alert.annotations);
   json.key("startsAt").time(start_of(alert));
   json.key("endsAt");
   if (alert.resolved_at) {
@@ -216,15 +209,12 @@ void append_webhook_message(std::string& out, const AlertNotification& message,
   json.key("truncatedAlerts").number(0);
   json.key("status").string(message.firing() ? "firing" : "resolved");
   json.key("receiver").string(context.receiver);
-  json.key("groupLabels");
-  write_labels(json, message.group_labels);
-  json.key("commonLabels");
-  write_labels(json, common(message, &AlertStatus::labels));
-  json.key("commonAnnotations");
-  write_labels(json, common(message, &AlertStatus::annotations));
+  write_labels(json, "groupLabels", message.group_labels);
+  write_labels(json, "commonLabels", common(message, &AlertStatus::labels));
+  write_labels(json, "commonAnnotations", common(message, &AlertStatus::annotations));
   json.key("externalURL").string(context.external_url);
   json.key("alerts").begin_array();
-  for (const AlertStatus& alert : message.alerts) write_alert(json, alert);
+  for (const AlertStatus& alert : message.alerts) write_webhook_alert(json, alert);
   json.end_array();
   json.key("gpuscope").begin_object();
   json.key("id").string(message.id);
@@ -284,10 +274,9 @@ void append_alertmanager_alerts(std::string& out, std::span<const AlertStatus> a
   json.begin_array();
   for (const AlertStatus& alert : alerts) {
     if (alert.state == AlertState::kPending) continue;
-    json.begin_object().key("labels");
-    write_labels(json, alert.labels);
-    json.key("annotations");
-    write_labels(json, alert.annotations);
+    json.begin_object();
+    write_labels(json, "labels", alert.labels);
+    write_labels(json, "annotations", alert.annotations);
     json.key("startsAt").time(start_of(alert));
     json.key("endsAt").time(alert.resolved_at.value_or(until));
     if (is_web(alert.generator_url)) json.key("generatorURL").string(alert.generator_url);
