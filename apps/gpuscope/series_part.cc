@@ -12,6 +12,7 @@
 
 #include "base/mutex.h"
 #include "history/reader.h"
+#include "model/labels.h"
 #include "prom/series_views.h"
 #include "query/stored_series.h"
 
@@ -112,7 +113,7 @@ class Views {
     if (key == keys.end()) key = keys.begin();
     if (key == keys.end()) return std::nullopt;
     model::Labels labels = labels_;
-    labels.emplace_back("__name__", "up");
+    labels.emplace_back(model::kNameLabel, "up");
     std::ranges::sort(labels);
     model::SeriesView view{.labels = std::make_shared<const model::Labels>(std::move(labels)),
                            .of = model::SeriesView::Of::kOne,

@@ -53,7 +53,7 @@ class Maker {
       model::Labels& texts) {
     std::vector<std::pair<std::string, Template>> made;
     for (const auto& [name, text] : fields) {
-      if (!model::is_label_name(name) || name == "__name__") {
+      if (!model::is_label_name(name) || name == model::kNameLabel) {
         wrong(text.line, fmt::format("{}: '{}' is no name of a label", rule.name.text, name));
         continue;
       }

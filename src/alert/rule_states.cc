@@ -7,6 +7,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "model/labels.h"
 
 namespace gpuscope::alert {
 namespace {
@@ -15,23 +16,11 @@ using base::WallTime;
 using model::AlertState;
 using model::AlertStatus;
 using model::Labels;
+using model::set_label;
 using std::chrono::milliseconds;
 
 std::int64_t milliseconds_of(WallTime time) {
   return std::chrono::duration_cast<milliseconds>(time.time_since_epoch()).count();
-}
-
-void set_label(Labels& labels, std::string_view name, std::string value) {
-  const auto at = std::ranges::lower_bound(
-      labels, name, {}, [](const auto& label) { return std::string_view(label.first); });
-  const bool there = at != labels.end() && at->first == name;
-  if (value.empty()) {
-    if (there) labels.erase(at);
-  } else if (there) {
-    at->second = std::move(value);
-  } else {
-    labels.emplace(at, std::string(name), std::move(value));
-  }
 }
 
 // A text that cannot be made says so, as in Prometheus: better a mail with that than none.
@@ -131,7 +120,7 @@ std::vector<model::StateChange> RuleStates::take_changes() { return std::exchang
 KeptAlert RuleStates::made_alert(const ReadyGroup& group, const ReadyRule& rule, WallTime time,
                                  const query::Sample& sample) const {
   Labels series = *sample.labels;
-  set_label(series, "__name__", "");
+  set_label(series, model::kNameLabel, "");
   AlertStatus status{.labels = series,
                      .annotations = {},
                      .state = AlertState::kPending,

@@ -20,7 +20,7 @@ using base::WallTime;
 constexpr std::size_t kMostMatchers = 50;
 constexpr std::size_t kMostText = 4096;  // of each text in it
 
-std::unexpected<base::Error> wrong(std::string what) {
+std::unexpected<base::Error> wrong_silence(std::string what) {
   return base::fail(ErrorKind::kInvalidArgument, "cannot take this silence: " + std::move(what));
 }
 
@@ -43,18 +43,18 @@ std::string_view operator_of(const SilenceMatcher& matcher) {
 }
 
 Result<void> check(const Silence& silence, WallTime now) {
-  if (silence.starts_at >= silence.ends_at) return wrong("it ends before it starts");
-  if (silence.ends_at < now) return wrong("its end is past");
-  if (silence.matchers.empty()) return wrong("it has no matchers");
-  if (silence.matchers.size() > kMostMatchers) return wrong("it has more than 50 matchers");
-  if (silence.created_by.empty()) return wrong("createdBy is missing: who is it?");
+  if (silence.starts_at >= silence.ends_at) return wrong_silence("it ends before it starts");
+  if (silence.ends_at < now) return wrong_silence("its end is past");
+  if (silence.matchers.empty()) return wrong_silence("it has no matchers");
+  if (silence.matchers.size() > kMostMatchers) return wrong_silence("it has more than 50 matchers");
+  if (silence.created_by.empty()) return wrong_silence("createdBy is missing: who is it?");
   for (const std::string_view text :
        {std::string_view(silence.created_by), std::string_view(silence.comment)}) {
-    if (text.size() > kMostText) return wrong("a text in it is longer than 4096 bytes");
+    if (text.size() > kMostText) return wrong_silence("a text in it is longer than 4096 bytes");
   }
   for (const SilenceMatcher& matcher : silence.matchers) {
     if (matcher.name.size() + matcher.value.size() > kMostText) {
-      return wrong("a matcher is longer than 4096 bytes");
+      return wrong_silence("a matcher is longer than 4096 bytes");
     }
   }
   return {};
@@ -92,13 +92,13 @@ Result<std::vector<model::LabelMatcher>> compile(std::span<const SilenceMatcher>
   std::string selector = "{";
   for (const SilenceMatcher& matcher : matchers) {
     if (matcher.name.empty() || !std::ranges::all_of(matcher.name, base::is_name_char)) {
-      return wrong(fmt::format("'{}' is no name of a label", matcher.name));
+      return wrong_silence(fmt::format("'{}' is no name of a label", matcher.name));
     }
     selector += fmt::format("{}{}{}{}", selector.size() > 1 ? "," : "", matcher.name,
                             operator_of(matcher), quoted(matcher.value));
   }
   auto parsed = query::Expression::parse_selector(selector + "}");
-  if (!parsed) return wrong(fmt::format("{}: {}", selector + "}", parsed.error().message));
+  if (!parsed) return wrong_silence(fmt::format("{}: {}", selector + "}", parsed.error().message));
   return parsed;
 }
 
@@ -137,13 +137,13 @@ Result<Silence> read_silence(std::string_view text) {
     const std::size_t first = field.value.find(' ');
     const std::size_t second = field.value.find(' ', first + 1);
     if (first == std::string::npos || second == std::string::npos) {
-      return wrong("its record has a broken matcher");
+      return wrong_silence("its record has a broken matcher");
     }
     const std::string op = field.value.substr(first + 1, second - first - 1);
     silence.matchers.push_back({field.value.substr(0, first), field.value.substr(second + 1),
                                 op.ends_with('~'), op.starts_with('=')});
   }
-  if (silence.id.empty()) return wrong("its record has no id");
+  if (silence.id.empty()) return wrong_silence("its record has no id");
   return silence;
 }
 
@@ -200,7 +200,7 @@ Result<std::string> Silences::set(Silence silence, WallTime now) {
       if (auto ended = expire(silence.id, now); !ended) return std::unexpected(ended.error());
     }
   }
-  if (silences_.size() >= kMost) return wrong("there are 10000 of them");
+  if (silences_.size() >= kMost) return wrong_silence("there are 10000 of them");
   silence.starts_at = std::max(silence.starts_at, now);
   silence.id = new_id(silence);
   return put(std::move(silence), std::move(*matchers));

@@ -21,12 +21,8 @@ using base::ErrorKind;
 using base::is_blank;
 using base::Result;
 
-constexpr std::size_t kMostText = 65'536;  // of a template, and of what becomes of it
-constexpr int kDeepest = 50;               // actions and parentheses within each other
-
-std::unexpected<base::Error> wrong(std::string what) {
-  return base::fail(ErrorKind::kInvalidArgument, std::move(what));
-}
+constexpr std::size_t kMostTemplate = 65'536;  // of a template, and of what becomes of it
+constexpr int kDeepest = 50;                   // actions and parentheses within each other
 
 bool begins_name(char c) { return base::is_letter(c) || c == '_'; }
 
@@ -95,7 +91,8 @@ Result<TemplateValue> run(const Pipeline& pipeline, const Context& data) {
     }
     auto value = call.function->call(arguments);
     if (!value) {
-      return wrong(fmt::format("cannot expand {}: {}", call.function->name, value.error().message));
+      return wrong_template(
+          fmt::format("cannot expand {}: {}", call.function->name, value.error().message));
     }
     last = std::move(*value);
   }
@@ -117,7 +114,8 @@ Result<void> expand_into(std::string& out, const std::vector<TemplateNode>& node
         return done;
       }
     }
-    if (out.size() > kMostText) return wrong("cannot expand a text to more than 64 KiB");
+    if (out.size() > kMostTemplate)
+      return wrong_template("cannot expand a text to more than 64 KiB");
   }
   return {};
 }
@@ -137,7 +135,7 @@ class ActionParser {
   }
 
   Result<Pipeline> pipeline(int depth) {
-    if (depth > kDeepest) return wrong("cannot nest a template any deeper");
+    if (depth > kDeepest) return wrong_template("cannot nest a template any deeper");
     Pipeline pipeline;
     do {
       auto call = this->call(depth, !pipeline.empty());
@@ -182,7 +180,8 @@ class ActionParser {
       skip_blanks();
       call.function = find_template_function(name);
       if (call.function == nullptr) {
-        return wrong(fmt::format("cannot call '{}' in a template: it is not supported here", name));
+        return wrong_template(
+            fmt::format("cannot call '{}' in a template: it is not supported here", name));
       }
     }
     while (!rest_.empty() && rest_.front() != '|' && rest_.front() != ')') {
@@ -190,17 +189,18 @@ class ActionParser {
       if (!operand) return std::unexpected(std::move(operand.error()));
       call.arguments.push_back(std::move(*operand));
       if (!rest_.empty() && !is_blank(before_) && rest_.front() != '|' && rest_.front() != ')') {
-        return wrong(
+        return wrong_template(
             fmt::format("cannot read '{}' in a template: a blank is missing before it", rest_));
       }
     }
     const std::size_t given = call.arguments.size() + (piped ? 1 : 0);
     if (call.function == nullptr) {
-      if (call.arguments.empty()) return wrong("cannot read a template: a value is missing");
+      if (call.arguments.empty())
+        return wrong_template("cannot read a template: a value is missing");
       if (given > 1)
-        return wrong("cannot read a template: what takes several values is no function");
+        return wrong_template("cannot read a template: what takes several values is no function");
     } else if (given < call.function->least || given > call.function->most) {
-      return wrong(
+      return wrong_template(
           fmt::format("cannot call {} in a template with {} values", call.function->name, given));
     }
     return call;
@@ -217,7 +217,7 @@ class ActionParser {
     if (take('(')) {
       auto inner = pipeline(depth + 1);
       if (!inner) return std::unexpected(std::move(inner.error()));
-      if (!rest_.starts_with(')')) return wrong("cannot read a template: ')' is missing");
+      if (!rest_.starts_with(')')) return wrong_template("cannot read a template: ')' is missing");
       rest_.remove_prefix(1);
       return Operand{std::move(*inner)};
     }
@@ -228,7 +228,8 @@ class ActionParser {
     for (const bool truth : {true, false}) {
       if (take_bare_word(truth ? "true" : "false")) return Operand{TemplateValue{truth}};
     }
-    return wrong(fmt::format("cannot read '{}' in a template: it is not supported here", rest_));
+    return wrong_template(
+        fmt::format("cannot read '{}' in a template: it is not supported here", rest_));
   }
 
   Result<Operand> text() {
@@ -248,11 +249,11 @@ class ActionParser {
       constexpr std::string_view kEscapes = "n\nt\tr\r\"\"\\\\";
       const std::size_t at = kEscapes.find(rest_[i]);
       if (at == std::string_view::npos || at % 2 != 0) {
-        return wrong(fmt::format("cannot read '\\{}' in a text of a template", rest_[i]));
+        return wrong_template(fmt::format("cannot read '\\{}' in a text of a template", rest_[i]));
       }
       out += kEscapes[at + 1];
     }
-    return wrong("cannot read a template: a text has no end");
+    return wrong_template("cannot read a template: a text has no end");
   }
 
   Result<Operand> number() {
@@ -277,7 +278,7 @@ class ActionParser {
         digits.find_first_of(".eE") != std::string_view::npos) {
       return Operand{TemplateValue{real}};
     }
-    return wrong(fmt::format("cannot read '{}' in a template: it is no number", word));
+    return wrong_template(fmt::format("cannot read '{}' in a template: it is no number", word));
   }
 
   Result<Operand> variable() {
@@ -295,8 +296,9 @@ class ActionParser {
       if (external && !label.empty()) return Operand{TemplateValue{std::string()}};
       if (!label.empty()) return Operand{Label{std::string(label)}};
     }
-    return wrong(fmt::format("cannot read '{}' in a template: there are $labels.NAME and $value",
-                             all.substr(0, all.find_first_of(" \t\n|)"))));
+    return wrong_template(
+        fmt::format("cannot read '{}' in a template: there are $labels.NAME and $value",
+                    all.substr(0, all.find_first_of(" \t\n|)"))));
   }
 
   std::string_view rest_;
@@ -311,7 +313,8 @@ class TemplateParser {
 
   Result<std::vector<TemplateNode>> parse() {
     auto nodes = list(0);
-    if (nodes && end_ != End::kText) return wrong("cannot read a template: it has an end too many");
+    if (nodes && end_ != End::kText)
+      return wrong_template("cannot read a template: it has an end too many");
     return nodes;
   }
 
@@ -336,7 +339,7 @@ class TemplateParser {
         return inside;
       }
     }
-    return wrong("cannot read a template: '{{' has no '}}'");
+    return wrong_template("cannot read a template: '{{' has no '}}'");
   }
 
   // With the trim marks "{{- " and " -}}" taken off, and done.
@@ -353,7 +356,7 @@ class TemplateParser {
   }
 
   Result<std::vector<TemplateNode>> list(int depth) {
-    if (depth > kDeepest) return wrong("cannot nest a template any deeper");
+    if (depth > kDeepest) return wrong_template("cannot nest a template any deeper");
     std::vector<TemplateNode> nodes;
     for (;;) {
       const std::size_t plain = std::min(rest_.find("{{"), rest_.size());
@@ -396,13 +399,13 @@ class TemplateParser {
   static Result<void> check_comment(std::string_view comment) {
     while (!comment.empty() && is_blank(comment.back())) comment.remove_suffix(1);
     if (comment.size() >= 4 && comment.find("*/") == comment.size() - 2) return {};
-    return wrong("cannot read a template: a comment has no end");
+    return wrong_template("cannot read a template: a comment has no end");
   }
 
   Result<std::vector<TemplateNode>> ended(End end, const ActionParser& parser,
                                           std::vector<TemplateNode> nodes) {
     if (!parser.done()) {
-      return wrong(
+      return wrong_template(
           fmt::format("cannot read '{}' in a template: it is not supported here", parser.rest()));
     }
     end_ = end;
@@ -412,7 +415,7 @@ class TemplateParser {
   static Result<Pipeline> whole_pipeline(ActionParser& parser) {
     auto pipeline = parser.pipeline(0);
     if (pipeline && !parser.done()) {
-      return wrong(fmt::format("cannot read '{}' in a template", parser.rest()));
+      return wrong_template(fmt::format("cannot read '{}' in a template", parser.rest()));
     }
     return pipeline;
   }
@@ -422,7 +425,7 @@ class TemplateParser {
     auto then = list(depth + 1);
     if (!then) return std::unexpected(std::move(then.error()));
     node.then = std::move(*then);
-    if (end_ == End::kText) return wrong("cannot read a template: an if has no end");
+    if (end_ == End::kText) return wrong_template("cannot read a template: an if has no end");
     if (end_ == End::kEnd) return {};
     if (else_if_) {
       TemplateNode nested{.pipeline = std::move(condition_), .conditional = true};
@@ -433,7 +436,7 @@ class TemplateParser {
     auto otherwise = list(depth + 1);
     if (!otherwise) return std::unexpected(std::move(otherwise.error()));
     node.otherwise = std::move(*otherwise);
-    if (end_ != End::kEnd) return wrong("cannot read a template: an else has no end");
+    if (end_ != End::kEnd) return wrong_template("cannot read a template: an else has no end");
     return {};
   }
 
@@ -446,7 +449,8 @@ class TemplateParser {
 }  // namespace
 
 Result<Template> Template::parse(std::string_view text) {
-  if (text.size() > kMostText) return wrong("cannot take a template of more than 64 KiB");
+  if (text.size() > kMostTemplate)
+    return wrong_template("cannot take a template of more than 64 KiB");
   auto nodes = TemplateParser(text).parse();
   if (!nodes) return std::unexpected(std::move(nodes.error()));
   auto root = std::make_shared<TemplateNode>();

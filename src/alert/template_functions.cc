@@ -27,10 +27,6 @@ constexpr int kMostPlainDigits = 6;  // before the point; Go's %v has an exponen
 constexpr int kMostPrecision = 100;  // digits that a verb of printf may ask for
 constexpr int kMostWidth = 1000;
 
-std::unexpected<base::Error> wrong(std::string what) {
-  return base::fail(ErrorKind::kInvalidArgument, std::move(what));
-}
-
 // What is no number at all, as Go writes it; nullopt for numbers.
 std::optional<std::string> not_finite(double value) {
   if (std::isnan(value)) return "NaN";
@@ -66,7 +62,7 @@ Result<double> number(const TemplateValue& value) {
     const auto [at, error] = std::from_chars(text->data(), end, parsed);
     if (error == std::errc{} && at == end) return parsed;
   }
-  return wrong(fmt::format("'{}' is no number", print_value(value)));
+  return wrong_template(fmt::format("'{}' is no number", print_value(value)));
 }
 
 // Divides by `step` until it is below that, at most once for each prefix.
@@ -134,7 +130,8 @@ Result<TemplateValue> humanize_duration(Arguments arguments) {
 template <typename Change>
 Result<TemplateValue> each_letter(Arguments arguments, Change change) {
   const auto* text = std::get_if<std::string>(arguments.data());
-  if (text == nullptr) return wrong(fmt::format("{} is no text", print_value(arguments[0])));
+  if (text == nullptr)
+    return wrong_template(fmt::format("{} is no text", print_value(arguments[0])));
   std::string out;
   char before = ' ';
   for (const char c : *text) {
@@ -159,7 +156,8 @@ Result<TemplateValue> title(Arguments arguments) {
 
 Result<TemplateValue> strip_port(Arguments arguments) {
   const auto* text = std::get_if<std::string>(arguments.data());
-  if (text == nullptr) return wrong(fmt::format("{} is no text", print_value(arguments[0])));
+  if (text == nullptr)
+    return wrong_template(fmt::format("{} is no text", print_value(arguments[0])));
   const std::size_t colon = text->rfind(':');
   if (colon == std::string::npos) return *text;
   std::string host = text->substr(0, colon);
@@ -242,7 +240,7 @@ std::string real_text(const Verb& verb, double value) {
   }
 }
 
-std::string quoted(std::string_view text) {
+std::string go_quoted(std::string_view text) {
   std::string out = "\"";
   for (const char c : text) {
     if (c == '"' || c == '\\') out += '\\';
@@ -270,17 +268,17 @@ Result<std::string> verb_text(const Verb& verb, const TemplateValue& value) {
   if (const auto* text = std::get_if<std::string>(&value); text != nullptr && fits("sqv")) {
     std::string_view cut = *text;
     if (verb.precision >= 0) cut = cut.substr(0, static_cast<std::size_t>(verb.precision));
-    return padded(verb, verb.letter == 'q' ? quoted(cut) : std::string(cut), false);
+    return padded(verb, verb.letter == 'q' ? go_quoted(cut) : std::string(cut), false);
   }
   if (std::holds_alternative<bool>(value) && fits("tv")) {
     return padded(verb, print_value(value), false);
   }
-  return wrong(fmt::format("%{} cannot write {}", verb.letter, print_value(value)));
+  return wrong_template(fmt::format("%{} cannot write {}", verb.letter, print_value(value)));
 }
 
 Result<TemplateValue> print_formatted(Arguments arguments) {
   const auto* format = std::get_if<std::string>(arguments.data());
-  if (format == nullptr) return wrong("the first thing of printf is no text");
+  if (format == nullptr) return wrong_template("the first thing of printf is no text");
   std::string out;
   std::size_t next = 1;
   for (std::string_view rest = *format; !rest.empty();) {
@@ -290,17 +288,19 @@ Result<TemplateValue> print_formatted(Arguments arguments) {
     if (rest.empty()) break;
     rest.remove_prefix(1);
     const auto verb = take_verb(rest);
-    if (!verb) return wrong(fmt::format("'{}' is no format of printf", *format));
+    if (!verb) return wrong_template(fmt::format("'{}' is no format of printf", *format));
     if (verb->letter == '%') {
       out += '%';
       continue;
     }
-    if (next == arguments.size()) return wrong(fmt::format("'{}' asks for more values", *format));
+    if (next == arguments.size())
+      return wrong_template(fmt::format("'{}' asks for more values", *format));
     auto text = verb_text(*verb, arguments[next++]);
     if (!text) return std::unexpected(std::move(text.error()));
     out += *text;
   }
-  if (next != arguments.size()) return wrong(fmt::format("'{}' asks for fewer values", *format));
+  if (next != arguments.size())
+    return wrong_template(fmt::format("'{}' asks for fewer values", *format));
   return out;
 }
 
@@ -322,7 +322,7 @@ Result<TemplateValue> print_plain(Arguments arguments) {
 template <typename Compare>
 Result<TemplateValue> compared(Arguments arguments, Compare compare) {
   if (arguments[0].index() != arguments[1].index()) {
-    return wrong(
+    return wrong_template(
         fmt::format("{} and {} are of different types; a number with a point is one such as "
                     "$value",
                     print_value(arguments[0]), print_value(arguments[1])));

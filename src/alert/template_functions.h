@@ -6,6 +6,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 
 #include "base/result.h"
@@ -14,6 +15,11 @@ namespace gpuscope::alert {
 
 // What stands in a pipeline. Whole numbers and others are different types, as in Go.
 using TemplateValue = std::variant<std::string, double, std::int64_t, bool>;
+
+// An error of a template or of one of its functions: what is wrong, in a few words.
+inline std::unexpected<base::Error> wrong_template(std::string what) {
+  return base::fail(base::ErrorKind::kInvalidArgument, std::move(what));
+}
 
 // As Go's %v: 86.5, 1e+06, NaN, +Inf, true.
 std::string print_value(const TemplateValue& value);

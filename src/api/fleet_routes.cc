@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <charconv>
 #include <chrono>
 #include <utility>
 
@@ -10,6 +9,7 @@
 #include "api/pages.h"
 #include "api/responses.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "wire/fleet_metrics.h"
 #include "wire/json_writer.h"
 #include "wire/prometheus_text.h"
@@ -35,14 +35,6 @@ std::optional<bool> parse_switch(std::string_view text) {
   return std::nullopt;
 }
 
-template <typename Number>
-std::optional<Number> parse_number(std::string_view text) {
-  Number number{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
-  return number;
-}
-
 // With the key that errors of this call had before they all were `detail`.
 Response refused(std::string_view why) {
   std::string body;
@@ -59,7 +51,7 @@ struct Update {
 Update parse_update(const Request& request, bool ai_configured) {
   Update update;
   if (const auto text = request.query_value("threshold")) {
-    const auto value = parse_number<int>(*text);
+    const auto value = base::parse_number<int>(*text);
     if (!value || *value < 0 || *value > kMaxThreshold) {
       update.wrong = "threshold must be between 0 and 100";
       return update;
@@ -67,7 +59,7 @@ Update parse_update(const Request& request, bool ai_configured) {
     update.change.low_below = *value;
   }
   if (const auto text = request.query_value("interval")) {
-    const auto value = parse_number<int>(*text);
+    const auto value = base::parse_number<int>(*text);
     if (!value || *value <= 0) {
       update.wrong = "interval must be positive";
       return update;

@@ -3,7 +3,6 @@
 #include <unistd.h>
 
 #include <array>
-#include <charconv>
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
@@ -13,6 +12,7 @@
 #include <system_error>
 
 #include "base/file.h"
+#include "base/text.h"
 
 namespace gpuscope::api {
 namespace {
@@ -39,19 +39,12 @@ std::string_view next_word(std::string_view& text) {
   return word;
 }
 
-std::optional<std::int64_t> number(std::string_view word) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(word.data(), word.data() + word.size(), value);
-  if (error != std::errc{} || end != word.data() + word.size()) return std::nullopt;
-  return value;
-}
-
 // The first number behind `name` at the beginning of a line.
 std::optional<std::int64_t> line_value(std::string_view text, std::string_view name) {
   for (std::size_t at = text.find(name); at != text.npos; at = text.find(name, at + 1)) {
     if (at != 0 && text[at - 1] != '\n') continue;
     text.remove_prefix(at + name.size());
-    return number(next_word(text));
+    return base::parse_number<std::int64_t>(next_word(text));
   }
   return std::nullopt;
 }
@@ -64,7 +57,7 @@ void read_stat(const std::string& proc, wire::ProcessMetrics& stats) {
   if (name_end == stat->npos) return;
   std::string_view rest = std::string_view(*stat).substr(name_end + 1);
   std::array<std::optional<std::int64_t>, kStatFields> fields;
-  for (auto& field : fields) field = number(next_word(rest));
+  for (auto& field : fields) field = base::parse_number<std::int64_t>(next_word(rest));
 
   const std::int64_t hertz = sysconf(_SC_CLK_TCK);
   const auto milliseconds = [hertz](std::int64_t ticks) {

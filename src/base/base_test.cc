@@ -91,6 +91,15 @@ TEST(Text, IsTakenPartByPart) {
   EXPECT_EQ(take_part(text, ','), "");
 }
 
+TEST(Text, IsANumberAsAWhole) {
+  EXPECT_EQ(parse_number<int>("-12"), -12);
+  EXPECT_EQ(parse_number<int>("12 "), std::nullopt);
+  EXPECT_EQ(parse_number<int>(""), std::nullopt);
+  EXPECT_EQ(parse_number<std::uint8_t>("256"), std::nullopt);
+  EXPECT_EQ(parse_number<double>("1e2"), 100);
+  EXPECT_EQ(parse_number<double>("1e2", std::chars_format::fixed), std::nullopt);
+}
+
 TEST(Text, HasLettersOfAsciiAlone) {
   EXPECT_EQ(lower("Ab-Ä[Z"), "ab-Ä[z");
   EXPECT_TRUE(same_word("GZip", "gzIP"));

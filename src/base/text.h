@@ -2,8 +2,12 @@
 #pragma once
 
 #include <algorithm>
+#include <charconv>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <system_error>
+#include <type_traits>
 
 namespace gpuscope::base {
 
@@ -21,6 +25,22 @@ constexpr std::string_view take_part(std::string_view& text, char separator) {
   const std::string_view part = text.substr(0, text.find(separator));
   text.remove_prefix(std::min(text.size(), part.size() + 1));
   return part;
+}
+
+// All of `text` as std::from_chars() reads it; `format` is that of numbers with decimals.
+template <typename Number>
+std::optional<Number> parse_number(std::string_view text,
+                                   std::chars_format format = std::chars_format::general) {
+  Number number{};
+  const char* const begin = text.data();
+  const char* const end = begin + text.size();
+  std::from_chars_result read{};
+  if constexpr (std::is_floating_point_v<Number>) {
+    read = std::from_chars(begin, end, number, format);
+  } else {
+    read = std::from_chars(begin, end, number);
+  }
+  return read.ec == std::errc{} && read.ptr == end ? std::optional(number) : std::nullopt;
 }
 
 constexpr bool is_blank(char c) { return kBlanks.contains(c); }

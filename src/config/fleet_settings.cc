@@ -22,8 +22,6 @@
 namespace gpuscope::config {
 namespace {
 
-using base::ErrorKind;
-using base::fail;
 using std::chrono::seconds;
 
 constexpr std::string_view kDefaultFile = "config.yaml";

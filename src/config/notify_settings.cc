@@ -322,8 +322,8 @@ base::Result<NotifySettings> notify_from(const Values& values) {
   auto email = email_from(values);
   if (!email) return std::unexpected(std::move(email.error()));
   std::vector<notify::Receiver>& receivers = settings.options.receivers;
-  if (*email) {
-    receivers.push_back({"email", severities_of(values, "email-severities"), std::move(**email)});
+  if (std::optional<notify::EmailOptions> mail = std::move(*email)) {
+    receivers.push_back({"email", severities_of(values, "email-severities"), std::move(*mail)});
   }
   add_webhook(values, "webhook", notify::WebhookFormat::kJson, receivers);
   add_webhook(values, "slack", notify::WebhookFormat::kSlack, receivers);

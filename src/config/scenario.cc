@@ -6,7 +6,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <optional>
 #include <set>
@@ -16,6 +15,7 @@
 #include "base/duration.h"
 #include "base/file.h"
 #include "base/log.h"
+#include "base/text.h"
 #include "config/nearest.h"
 #include "config/yaml_screen.h"
 #include "device/sim/options.h"
@@ -121,11 +121,9 @@ constexpr std::array<std::string_view, 8> kTopKeys{
 
 template <typename Number>
 std::optional<Number> number_of(std::string_view text) {
-  Number number{};
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (error != std::errc{} || end != text.data() + text.size()) return std::nullopt;
+  const auto number = base::parse_number<Number>(text);
   if constexpr (std::is_floating_point_v<Number>) {
-    if (!std::isfinite(number)) return std::nullopt;
+    if (number && !std::isfinite(*number)) return std::nullopt;
   }
   return number;
 }

@@ -6,11 +6,10 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <system_error>
-#include <type_traits>
 #include <utility>
 
 #include "base/secret.h"
+#include "base/text.h"
 #include "config/settings.h"
 
 namespace gpuscope::config {
@@ -21,16 +20,8 @@ namespace gpuscope::config {
 template <typename Number>
 std::optional<Number> parse_number(std::string_view text, Number least, Number most,
                                    std::chars_format format = std::chars_format::fixed) {
-  Number number{};
-  const char* const end = text.data() + text.size();
-  std::from_chars_result read{};
-  if constexpr (std::is_floating_point_v<Number>) {
-    read = std::from_chars(text.data(), end, number, format);
-  } else {
-    read = std::from_chars(text.data(), end, number);
-  }
-  if (read.ec != std::errc{} || read.ptr != end) return std::nullopt;
-  return number >= least && number <= most ? std::optional(number) : std::nullopt;
+  const auto number = base::parse_number<Number>(text, format);
+  return number && *number >= least && *number <= most ? number : std::nullopt;
 }
 
 // "on" or "off".

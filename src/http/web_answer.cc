@@ -1,9 +1,9 @@
 #include "http/web_answer.h"
 
 #include <algorithm>
-#include <charconv>
 #include <cstdint>
 
+#include "base/text.h"
 #include "base/utf8.h"
 
 namespace gpuscope::http {
@@ -17,10 +17,8 @@ constexpr std::int64_t kMostSeconds = 1'000'000'000;
 
 // All of `text` is a number.
 std::optional<std::int64_t> number(std::string_view text) {
-  std::int64_t value = 0;
-  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-  if (error != std::errc{} || end != text.data() + text.size() || value < 0) return std::nullopt;
-  return value;
+  const auto value = base::parse_number<std::int64_t>(text);
+  return value && *value >= 0 ? value : std::nullopt;
 }
 
 // "Sun, 06 Nov 1994 08:49:37 GMT" (RFC 9110, 5.6.7; the two older forms are not made any more).

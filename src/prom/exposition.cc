@@ -4,6 +4,7 @@
 #include <charconv>
 
 #include "base/text.h"
+#include "model/labels.h"
 
 namespace gpuscope::prom {
 namespace {
@@ -84,7 +85,7 @@ std::optional<Labels> parse_series(std::string_view series) {
   Labels labels;
   const std::string_view name = take_name(series, true);
   if (name.empty()) return std::nullopt;
-  labels.emplace_back("__name__", name);
+  labels.emplace_back(model::kNameLabel, name);
   if (take(series, '{') && !take_labels(series, labels)) return std::nullopt;
   if (!series.empty()) return std::nullopt;
   std::ranges::sort(labels);

@@ -11,6 +11,7 @@
 #include <unordered_map>
 #include <utility>
 
+#include "model/labels.h"
 #include "model/naming.h"
 #include "wire/metrics_xid.h"
 #include "wire/prometheus_text.h"
@@ -175,7 +176,7 @@ class Maker {
   void take(std::string_view line) {
     auto labels = parse_series(line);
     if (!labels) return;
-    const auto source = sources_.find(model::label_value(*labels, "__name__"));
+    const auto source = sources_.find(model::label_value(*labels, model::kNameLabel));
     if (source == sources_.end()) return;
     const auto gpu = gpu_of(*labels);
     if (!gpu) return;

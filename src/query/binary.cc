@@ -5,6 +5,7 @@
 #include <cmath>
 #include <map>
 
+#include "model/labels.h"
 #include "query/grid.h"
 
 namespace gpuscope::query {
@@ -204,16 +205,16 @@ class Matched {
 
   LabelsPtr result_labels(std::size_t many, std::size_t one) const {
     auto labels = std::make_shared<Labels>(*many_.labels[many]);
-    if (is_arithmetic(node_.op)) set_label(*labels, "__name__", "");
+    if (is_arithmetic(node_.op)) model::set_label(*labels, model::kNameLabel, "");
     if (is_one_to_one()) {
       std::erase_if(*labels, [&](const auto& label) {
         return std::ranges::binary_search(node_.matching.labels, label.first) != node_.matching.on;
       });
     }
     for (const std::string& name : node_.matching.include) {
-      set_label(*labels, name, model::label_value(*one_.labels[one], name));
+      model::set_label(*labels, name, std::string(model::label_value(*one_.labels[one], name)));
     }
-    if (node_.return_bool) set_label(*labels, "__name__", "");
+    if (node_.return_bool) model::set_label(*labels, model::kNameLabel, "");
     return labels;
   }
 

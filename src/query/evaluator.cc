@@ -10,6 +10,7 @@
 #include <optional>
 #include <set>
 
+#include "model/labels.h"
 #include "query/grid.h"
 #include "query/matcher.h"
 #include "query/query.h"
@@ -22,8 +23,6 @@ using base::Result;
 using model::LabelledSample;
 using model::LabelledSeries;
 using model::SeriesRequest;
-
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 std::unexpected<base::Error> too_many_samples(std::size_t most) {
   return base::fail(ErrorKind::kInvalidArgument,
@@ -54,10 +53,10 @@ LabelsPtr labels_of_absence(const Node& argument) {
   auto labels = std::make_shared<Labels>();
   std::set<std::string_view> known;
   for (const model::LabelMatcher& matcher : argument.matchers) {
-    if (matcher.label == "__name__") continue;
+    if (matcher.label == model::kNameLabel) continue;
     const bool first =
         matcher.kind == model::LabelMatcher::Kind::kEqual && known.insert(matcher.label).second;
-    set_label(*labels, matcher.label, first ? matcher.value : std::string());
+    model::set_label(*labels, matcher.label, first ? matcher.value : std::string());
   }
   return labels;
 }
@@ -359,7 +358,7 @@ Result<Grid> Querier::Impl::label_replace(const Node& node, Grid grid) const {
     const auto value = replace(*node.regex, model::label_value(*labels, source), replacement);
     if (!value) continue;
     auto changed = std::make_shared<Labels>(*labels);
-    set_label(*changed, name, *value);
+    model::set_label(*changed, name, *value);
     labels = std::move(changed);
   }
   if (auto merged = merge_same(grid); !merged) return std::unexpected(std::move(merged.error()));

@@ -8,8 +8,6 @@ namespace {
 
 using base::Result;
 
-constexpr std::string_view kName = "__name__";
-
 std::unexpected<base::Error> same_labels() {
   return base::fail(base::ErrorKind::kInvalidArgument,
                     "cannot evaluate the expression: vector cannot contain metrics with the same "
@@ -62,8 +60,8 @@ LabelsPtr no_labels() {
 }
 
 LabelsPtr without_name(const LabelsPtr& labels) {
-  if (model::label_value(*labels, kName).empty()) return labels;
-  return filtered(*labels, [](std::string_view name) { return name != kName; });
+  if (model::label_value(*labels, model::kNameLabel).empty()) return labels;
+  return filtered(*labels, [](std::string_view name) { return name != model::kNameLabel; });
 }
 
 LabelsPtr keep_labels(const Labels& labels, const std::vector<std::string>& names) {
@@ -71,21 +69,9 @@ LabelsPtr keep_labels(const Labels& labels, const std::vector<std::string>& name
 }
 
 LabelsPtr drop_labels(const Labels& labels, const std::vector<std::string>& names) {
-  return filtered(labels,
-                  [&](std::string_view name) { return name != kName && !names_it(names, name); });
-}
-
-void set_label(Labels& labels, std::string_view name, std::string_view value) {
-  const auto at = std::ranges::lower_bound(
-      labels, name, {}, [](const auto& label) { return std::string_view(label.first); });
-  const bool there = at != labels.end() && at->first == name;
-  if (value.empty()) {
-    if (there) labels.erase(at);
-  } else if (there) {
-    at->second = value;
-  } else {
-    labels.emplace(at, name, value);
-  }
+  return filtered(labels, [&](std::string_view name) {
+    return name != model::kNameLabel && !names_it(names, name);
+  });
 }
 
 std::vector<std::size_t> Signatures::of(const Grid& grid) {
@@ -95,7 +81,7 @@ std::vector<std::size_t> Signatures::of(const Grid& grid) {
     key_.clear();
     for (const auto& [name, value] : *labels) {
       const bool named = names_it(names_, name);
-      if (on_ ? !named : (named || name == kName)) continue;
+      if (on_ ? !named : (named || name == model::kNameLabel)) continue;
       // No byte of UTF-8 is 0xff.
       key_.append(name).append(1, '\xff').append(value).append(1, '\xff');
     }

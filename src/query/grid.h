@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <limits>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,9 +14,12 @@
 
 #include "base/result.h"
 #include "model/labelled_series.h"
+#include "model/labels.h"
 #include "query/node.h"
 
 namespace gpuscope::query {
+
+inline constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
 using Numbers = std::vector<double>;  // a number at each step
 
@@ -60,8 +64,6 @@ LabelsPtr without_name(const LabelsPtr& labels);
 // The labels of these names, or those of all others but `__name__`; `names` sorted.
 LabelsPtr keep_labels(const Labels& labels, const std::vector<std::string>& names);
 LabelsPtr drop_labels(const Labels& labels, const std::vector<std::string>& names);
-// Sets a label; an empty value takes it away.
-void set_label(Labels& labels, std::string_view name, std::string_view value);
 
 // Numbers the series by what these labels are in them: equal ones have the same. `on`: these labels
 // alone; else all but these and `__name__`. `known` goes on counting from grid to grid.

@@ -23,7 +23,6 @@ using Kind = Token::Kind;
 
 constexpr std::size_t kMaxBytes = 65'536;
 constexpr std::size_t kMaxDepth = 200;
-constexpr std::string_view kName = "__name__";
 
 struct Binding {
   std::string_view word;
@@ -363,7 +362,7 @@ NodePtr Parser::selector(std::string_view name, std::size_t at) {
   if (take("{")) {
     while (!error_ && !take("}")) {
       if (!matcher(*node)) return nullptr;
-      if (!name.empty() && node->matchers.back().label == kName) {
+      if (!name.empty() && node->matchers.back().label == model::kNameLabel) {
         return wrong(at, "the metric's name stands there twice");
       }
       if (!peek().is("}") && !take(",")) return unexpected(peek(), "',' or '}'");
@@ -371,7 +370,8 @@ NodePtr Parser::selector(std::string_view name, std::size_t at) {
   }
   if (error_) return nullptr;
   if (!name.empty()) {
-    auto made = make_matcher(std::string(kName), LabelMatcher::Kind::kEqual, std::string(name));
+    auto made =
+        make_matcher(std::string(model::kNameLabel), LabelMatcher::Kind::kEqual, std::string(name));
     node->matchers.insert(node->matchers.begin(), std::move(*made));
   }
   if (std::ranges::all_of(node->matchers, [](const auto& matcher) { return matcher.fits(""); })) {

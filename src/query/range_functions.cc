@@ -9,7 +9,6 @@
 namespace gpuscope::query {
 namespace {
 
-constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 constexpr double kInf = std::numeric_limits<double>::infinity();
 constexpr double kMsPerSecond = 1000;
 // How far beyond the mean distance of samples the end of a range may be to be reached.

@@ -9,6 +9,7 @@
 #include <optional>
 #include <utility>
 
+#include "model/labels.h"
 #include "model/naming.h"
 #include "model/trend.h"
 
@@ -240,21 +241,22 @@ bool may_fit(const SeriesView& view, std::span<const model::LabelMatcher> matche
 
 ViewIndex::ViewIndex(std::vector<SeriesView> views) : views_(std::move(views)) {
   for (const SeriesView& view : views_) {
-    by_name_[std::string(model::label_value(*view.labels, "__name__"))].push_back(&view);
+    by_name_[std::string(model::label_value(*view.labels, model::kNameLabel))].push_back(&view);
   }
 }
 
 std::vector<const SeriesView*> ViewIndex::find(
     std::span<const model::LabelMatcher> matchers) const {
   for (const model::LabelMatcher& matcher : matchers) {
-    if (matcher.label != "__name__" || matcher.kind != model::LabelMatcher::Kind::kEqual) continue;
+    if (matcher.label != model::kNameLabel || matcher.kind != model::LabelMatcher::Kind::kEqual)
+      continue;
     const auto found = by_name_.find(matcher.value);
     return found == by_name_.end() ? std::vector<const SeriesView*>() : found->second;
   }
   std::vector<const SeriesView*> all;
   for (const auto& [name, views] : by_name_) {
     const bool named = std::ranges::all_of(matchers, [&](const model::LabelMatcher& matcher) {
-      return matcher.label != "__name__" || matcher.fits(name);
+      return matcher.label != model::kNameLabel || matcher.fits(name);
     });
     if (named) all.insert(all.end(), views.begin(), views.end());
   }
