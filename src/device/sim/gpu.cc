@@ -22,7 +22,7 @@ constexpr std::int64_t kSpareRows = 512;
 constexpr std::int64_t kBanks = 640;
 constexpr double kCurveSteps = 50;  // 5 s from one knot of a curve to the next
 
-enum Channel : std::uint64_t { kMemory = 100, kMemoryBusy, kMemoryClock, kFan, kActivity };
+enum GpuChannel : std::uint64_t { kMemory = 100, kMemoryBusy, kMemoryClock, kFan, kActivity };
 
 // Everything that the parts of a reading are made from.
 struct Instant {
@@ -39,7 +39,7 @@ void put(model::DeviceSample& out, Metric metric, std::int64_t value) {
   out.at(metric) = Reading::of(value);
 }
 
-double drift(const Instant& now, Channel channel) {
+double drift(const Instant& now, GpuChannel channel) {
   return curve(mix(now.gpu.seed, channel), static_cast<double>(now.step) / kCurveSteps);
 }
 

@@ -23,7 +23,7 @@ using model::Reading;
 // Counters stay within their range for so long, even those of a busy NVLink.
 constexpr std::int64_t kLastStep = std::chrono::years(30) / kStep;
 
-enum Channel : std::uint64_t { kOffset = 300, kGain };
+enum MachineChannel : std::uint64_t { kOffset = 300, kGain };
 
 Phase make_phase(std::chrono::seconds duration, double utilization, double power, double memory,
                  double tensor) {

@@ -21,7 +21,7 @@ constexpr std::int64_t kTenancySteps = std::chrono::minutes(5) / kStep;
 constexpr std::array<std::string_view, 8> kNames{"python3", "torchrun", "vllm",    "ollama",
                                                  "blender", "ffmpeg",   "gromacs", "tritonserver"};
 
-enum Channel : std::uint64_t { kCount = 200, kTenancy };
+enum ProcessChannel : std::uint64_t { kCount = 200, kTenancy };
 
 // One process, until another takes its place: everything about it follows from this number.
 std::uint64_t tenant(std::uint64_t seed, std::int64_t step, std::uint64_t slot) {

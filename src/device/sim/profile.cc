@@ -26,7 +26,7 @@ constexpr std::int64_t kWanderPeriod = 6000;  // 10 minutes
 constexpr std::int64_t kWanderKnot = 50;      // a new direction every 5 s
 constexpr std::int64_t kLoadKnot = 30;
 
-enum Channel : std::uint64_t { kPower, kTemperature, kClock, kUtilization, kLoad };
+enum ProfileChannel : std::uint64_t { kPower, kTemperature, kClock, kUtilization, kLoad };
 
 std::int64_t steps(Milliseconds duration) { return duration / kStep; }
 
@@ -194,7 +194,7 @@ Profile wander(const Identity& who, std::uint64_t seed) {
   std::vector<Moment> moments(kWanderPeriod);
   for (std::size_t i = 0; i < moments.size(); ++i) {
     const double x = static_cast<double>(i) / kWanderKnot;
-    const auto at = [&](Channel channel) { return curve(mix(seed, channel), x, kKnots); };
+    const auto at = [&](ProfileChannel channel) { return curve(mix(seed, channel), x, kKnots); };
     Moment& moment = moments[i];
     const Base& base = who.base;
     moment.power_milliwatts =
