@@ -116,6 +116,7 @@ TEST_P(MachineReaderTest, ASnapshotThatIsHeldNeverChanges) {
 TEST_P(MachineReaderTest, SnapshotsNobodyHoldsAreUsedAgain) {
   open(1, GetParam());
   std::vector<const model::Snapshot*> seen;
+  seen.reserve(10);
   for (int i = 0; i < 10; ++i) seen.push_back(read().snapshot.get());
   EXPECT_EQ(seen[0], seen[2]);
   EXPECT_NE(seen[0], seen[1]);
@@ -147,6 +148,7 @@ TEST_P(MachineReaderTest, ReadersAndRecyclingDoNotRace) {
   std::shared_ptr<const model::Snapshot> latest;
   bool done = false;
   std::vector<std::thread> readers;
+  readers.reserve(2);
   for (int r = 0; r < 2; ++r) {
     readers.emplace_back([&] {
       for (;;) {
