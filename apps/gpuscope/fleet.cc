@@ -26,6 +26,7 @@
 #include "history/state_store.h"
 #include "http/server.h"
 #include "model/memory_state_store.h"
+#include "prom/engine_evidence.h"
 #include "prom/prometheus_reader.h"
 #include "serving.h"
 
@@ -89,7 +90,10 @@ int serve(const config::FleetSettings& settings, model::StateStore& store,
   base::SystemClock clock;
   auto reader = prom::PrometheusReader::create(clock, settings.reader);
   if (!reader) return refuse(reader.error());
-  auto advise = AdvisePart::create(clock, settings.opinions, settings.control, store, nullptr);
+  auto details = prom::EngineEvidence::create(clock, settings.reader);
+  if (!details) return refuse(details.error());
+  auto advise =
+      AdvisePart::create(clock, settings.opinions, settings.control, store, std::move(*details));
   if (!advise) return refuse(advise.error());
   analyze::Analyzer analyzer(clock, **reader, settings.analysis, analysis_parts(store, **advise));
   if (auto restored = restore_results(store, analyzer); !restored) {

@@ -1,13 +1,11 @@
 #include "prom/prometheus_reader.h"
 
 #include <fmt/format.h>
-#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <array>
 #include <atomic>
 #include <optional>
-#include <set>
 #include <string>
 #include <system_error>
 #include <thread>
@@ -15,6 +13,7 @@
 #include <vector>
 
 #include "base/mutex.h"
+#include "prom/discovery.h"
 #include "prom/engine.h"
 #include "prom/usage_join.h"
 #include "prom/usage_query.h"
@@ -31,34 +30,6 @@ using model::UsageMetric;
 constexpr std::chrono::hours kNamesLast{1};
 constexpr std::array kAlways{UsageMetric::kGpuUtil, UsageMetric::kMemCopy, UsageMetric::kMemUsed,
                              UsageMetric::kMemFree, UsageMetric::kPower,   UsageMetric::kSmClock};
-
-// What an engine has, as it was found.
-struct Discovered {
-  std::set<std::string> names;
-  std::vector<Matcher> condition;
-};
-
-std::vector<std::string> all_names(UsageMetric metric) {
-  const ServedNames names = served_names(metric);
-  std::vector<std::string> all;
-  for (const std::vector<ServedName>& kind : {names.dcgm, names.own}) {
-    for (const ServedName& each : kind) all.push_back(each.name);
-  }
-  return all;
-}
-
-std::string any_of(const std::vector<std::string>& names) {
-  return fmt::format("{{__name__=~\"{}\"}}", fmt::join(names, "|"));
-}
-
-// A scrape that keeps its own pod's labels stores the workload's as exported_….
-void use_exported(std::vector<Matcher>& condition, const std::vector<std::string>& labels) {
-  for (Matcher& each : condition) {
-    if (each.label != "pod" && each.label != "namespace") continue;
-    std::string exported = "exported_" + each.label;
-    if (std::ranges::find(labels, exported) != labels.end()) each.label = std::move(exported);
-  }
-}
 
 void add_once(std::vector<std::string>& texts, std::string text) {
   if (std::ranges::find(texts, text) == texts.end()) texts.push_back(std::move(text));
@@ -142,7 +113,7 @@ class PrometheusReader::Impl {
 
  private:
   // What the engine has, asked anew where that is long ago.
-  Result<Discovered> discover(base::WallTime time);
+  Result<Discovered> discover_now_and_then(base::WallTime time);
   Result<model::UsageAnswer> read_pages(const model::UsageWindow& window, const Discovered& there);
   // Asks all questions of a pass, on all connections.
   Result<void> run(Pass& pass);
@@ -157,30 +128,11 @@ class PrometheusReader::Impl {
   std::size_t pages_ = 1;
 };
 
-Result<Discovered> PrometheusReader::Impl::discover(base::WallTime time) {
+Result<Discovered> PrometheusReader::Impl::discover_now_and_then(base::WallTime time) {
   if (discovered_ && clock_.steady_now() - discovered_at_ < kNamesLast) return *discovered_;
-  Engine& engine = *engines_.front();
-  std::vector<std::string> candidates;
-  for (std::size_t i = 0; i < model::kUsageMetricCount; ++i) {
-    std::ranges::move(all_names(static_cast<UsageMetric>(i)), std::back_inserter(candidates));
-  }
-  Discovered found{.names = {}, .condition = condition_};
-  // An engine that refuses this is asked by the usual names; one that does not answer is not asked.
-  auto names = engine.metric_names(any_of(candidates), time);
-  if (!names && names.error().kind != ErrorKind::kInvalidArgument) {
-    return std::unexpected(std::move(names.error()));
-  }
-  if (names) found.names = {names->begin(), names->end()};
-  std::vector<std::string> of_use;
-  for (const ServedName& each : names_to_ask(UsageMetric::kGpuUtil, found.names)) {
-    of_use.push_back(each.name);
-  }
-  auto labels = engine.label_names(any_of(of_use), time);
-  if (!labels && labels.error().kind != ErrorKind::kInvalidArgument) {
-    return std::unexpected(std::move(labels.error()));
-  }
-  if (labels) use_exported(found.condition, *labels);
-  discovered_ = found;
+  auto found = discover(*engines_.front(), condition_, time);
+  if (!found) return found;
+  discovered_ = *found;
   discovered_at_ = clock_.steady_now();
   return found;
 }
@@ -237,7 +189,7 @@ Result<model::UsageAnswer> PrometheusReader::Impl::read_pages(const model::Usage
 
 Result<model::UsageAnswer> PrometheusReader::Impl::read(const model::UsageWindow& window) {
   constexpr std::size_t kMorePages = 4;
-  const auto there = discover(window.end);
+  const auto there = discover_now_and_then(window.end);
   if (!there) return std::unexpected(there.error());
   auto answer = read_pages(window, *there);
   while (!answer && is_too_large(answer.error()) && pages_ < max_pages()) {

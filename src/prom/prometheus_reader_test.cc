@@ -168,8 +168,9 @@ TEST(Names, AreThoseOfTheNamingTable) {
 TEST(Expression, AsksForTheMeanOfTheWindow) {
   UsageQuery query{UsageMetric::kGpuUtil, {{"A", 1}, {"B", 100}}, "pod!=\"\"", false};
   EXPECT_EQ(expression(query, {}),
-            "avg_over_time(A{pod!=\"\"}[600s1ms:30s]) or "
-            "100 * avg_over_time(B{pod!=\"\"}[600s1ms:30s])");
+            "avg by (UUID,GPU_I_ID,pod,namespace,exported_pod,exported_namespace,Hostname,hostname,"
+            "kubernetes_node,modelName,model_name) (avg_over_time(A{pod!=\"\"}[600s1ms:30s]) or "
+            "100 * avg_over_time(B{pod!=\"\"}[600s1ms:30s]))");
   query = {UsageMetric::kPower, {{"A", 1}}, "", true};
   EXPECT_EQ(expression(query, {}),
             "avg by (UUID,GPU_I_ID,pod,namespace,exported_pod,exported_namespace) "

@@ -234,8 +234,11 @@ std::string expression(const UsageQuery& query, const model::UsageWindow& window
     out += query.finite_only ? fmt::format("avg_over_time(({} > -Inf < Inf){})", selector, span)
                              : fmt::format("avg_over_time({}{})", selector, span);
   }
-  if (query.metric == UsageMetric::kGpuUtil) return out;
-  return fmt::format("avg by (UUID,GPU_I_ID,pod,namespace,exported_pod,exported_namespace) ({})",
+  // Fewer labels are less work for an engine, too.
+  return fmt::format("avg by (UUID,GPU_I_ID,pod,namespace,exported_pod,exported_namespace{}) ({})",
+                     query.metric == UsageMetric::kGpuUtil
+                         ? ",Hostname,hostname,kubernetes_node,modelName,model_name"
+                         : "",
                      out);
 }
 

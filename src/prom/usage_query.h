@@ -61,7 +61,7 @@ struct UsageQuery {
   std::string matchers;      // without braces
   bool finite_only = false;  // leaves samples out that are not numbers
 };
-// The mean over the window. Of kGpuUtil with all labels, of others by identity alone.
+// The mean over the window, by identity; of kGpuUtil by host and model, too.
 std::string expression(const UsageQuery& query, const model::UsageWindow& window);
 
 }  // namespace gpuscope::prom
