@@ -30,7 +30,8 @@ class AdvisePart {
                                              const model::UsageWindow& window, bool use_ai) {
     return consultant_.consult(std::move(gpus), window, use_ai);
   }
-  // Nothing where control is off.
+  // Whether control is on; act() does nothing where it is not.
+  bool acts() const { return controller_ != nullptr; }
   void act(std::span<const model::GpuUse> gpus, double threshold);
   // Ends both soon, and for good.
   void cancel();

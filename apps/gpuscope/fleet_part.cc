@@ -89,9 +89,11 @@ analyze::Analyzer::Parts analysis_parts(model::StateStore& store, AdvisePart& ad
                             bool use_ai) {
     return advise.consult(std::move(gpus), window, use_ai);
   };
-  parts.act = [&advise](const analyze::Results& results) {
-    advise.act(results.gpus, results.judged_by.low_below);
-  };
+  if (advise.acts()) {
+    parts.act = [&advise](const analyze::Results& results) {
+      advise.act(results.gpus, results.judged_by.low_below);
+    };
+  }
   parts.keep = [&store](const analyze::Results& results) { return keep_results(store, results); };
   parts.cancel = [&advise] { advise.cancel(); };
   return parts;

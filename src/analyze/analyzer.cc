@@ -36,6 +36,7 @@ model::UseEvidence evidence(const model::GpuUse& use, const model::UsageWindow& 
                             const ScoreOptions& options) {
   return {.gpu = use.gpu,
           .window = window.length,
+          .known_for = use.known_for,
           .score = use.raw_score.value_or(0),
           .idle_below = options.idle_below,
           .low_below = options.low_below,
@@ -107,7 +108,6 @@ class Analyzer::Impl {
     const MutexLock lock(mutex_);
     asked_ = use_ai.value_or(status_.options.use_ai);
     status_.queued = true;
-    ++version_;
     wake_.notify_all();
   }
 
@@ -169,7 +169,6 @@ class Analyzer::Impl {
             const bool use_ai = status_.queued ? asked_ : options.use_ai;
             status_.queued = false;
             status_.running = true;
-            ++version_;
             return use_ai;
           }
           if (now >= probe) break;
@@ -179,7 +178,7 @@ class Analyzer::Impl {
       const bool reachable = reader_.probe().has_value();
       probe = clock_.steady_now() + kProbeInterval;
       const MutexLock lock(mutex_);
-      if (std::exchange(status_.reachable, reachable) != reachable) ++version_;
+      status_.reachable = reachable;
     }
   }
 
@@ -221,7 +220,10 @@ class Analyzer::Impl {
     tell(answer, options);
     if (!answer) return;
     keep(*found);
-    if (parts_.act) parts_.act(*results());
+    if (!parts_.act) return;
+    parts_.act(*results());
+    const MutexLock lock(mutex_);
+    ++version_;
   }
 
   static std::shared_ptr<Results> judge_all(model::UsageAnswer& answer, const Options& options,
@@ -278,7 +280,7 @@ class Analyzer::Impl {
     const MutexLock lock(mutex_);
     const std::string error = kept ? "" : kept.error().message;
     if (!error.empty() && error != status_.keep_error) base::log(LogLevel::kError, error);
-    if (std::exchange(status_.keep_error, error) != error) ++version_;
+    status_.keep_error = error;
   }
 
   void tell(const base::Result<model::UsageAnswer>& answer, const Options& options) {

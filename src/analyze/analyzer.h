@@ -109,7 +109,9 @@ class Analyzer {
 
   std::shared_ptr<const Results> results() const;  // never null
   Status status() const;
-  // Rises whenever results() or status() say something else.
+  // Rises whenever documents made of results() and status() are to be made anew: with new results,
+  // at the end of every run and of what follows from it, and with changed options; not with what is
+  // only under way.
   std::uint64_t version() const;
 
  private:

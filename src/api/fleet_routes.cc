@@ -81,7 +81,19 @@ Update parse_update(const Request& request, bool ai_configured) {
   return update;
 }
 
+bool is_worth_gzip(const std::string& body) {
+  return body.size() >= kSmallestGzip && body.size() <= FleetRoutes::kLargestGzip;
+}
+
 }  // namespace
+
+Response FleetRoutes::response_of(const Encoded& entry, bool gzip, std::string_view content_type) {
+  Response response;
+  response.content_type = content_type;
+  response.gzip = gzip && entry.gzip != nullptr;
+  response.body = response.gzip ? entry.gzip : entry.plain;
+  return response;
+}
 
 void FleetRoutes::configure(base::Clock& clock, analyze::Analyzer& analyzer, FleetSetup setup) {
   clock_ = &clock;
@@ -103,29 +115,56 @@ RouteHandler FleetRoutes::with_analyzer(Use use) {
   };
 }
 
+FleetRoutes::Encoded FleetRoutes::kept(Document document) const {
+  const base::MutexLock lock(mutex_);
+  return documents_[document];
+}
+void FleetRoutes::keep(Document document, Encoded encoded) {
+  const base::MutexLock lock(mutex_);
+  documents_[document] = std::move(encoded);
+}
+
 template <typename Encode>
-Response FleetRoutes::answer(Document document, const Request& request,
-                             std::string_view content_type, Encode encode) {
-  Encoded& entry = documents_[document];
+Response FleetRoutes::encoded(Document document, bool gzip, std::string_view content_type,
+                              wire::Gzip& packer, Encode encode) {
   // Read first: what changes meanwhile is encoded the next time.
-  if (const std::uint64_t version = analyzer_->version(); entry.version != version) {
+  const std::uint64_t version = analyzer_->version();
+  Encoded entry = kept(document);
+  if (entry.version != version || !entry.plain) {
+    entry = {.version = version, .plain = {}, .gzip = {}};
+    keep(document, entry);  // the memory of the one before is free
     std::string body;
     encode(body);
-    entry = {version, std::make_shared<const std::string>(std::move(body)), nullptr};
+    entry.plain = std::make_shared<const std::string>(std::move(body));
   }
-  Response response;
-  response.content_type = content_type;
-  response.body = entry.plain;
-  const std::size_t size = entry.plain->size();
-  if (!request.accepts_gzip || size < kSmallestGzip || size > kLargestGzip) return response;
-  if (!entry.gzip) {
+  if (gzip && is_worth_gzip(*entry.plain) && !entry.gzip) {
     std::string packed;
-    if (!gzip_.append(*entry.plain, packed)) return response;
-    entry.gzip = std::make_shared<const std::string>(std::move(packed));
+    if (packer.append(*entry.plain, packed)) {
+      entry.gzip = std::make_shared<const std::string>(std::move(packed));
+    }
   }
-  response.body = entry.gzip;
-  response.gzip = true;
-  return response;
+  keep(document, entry);
+  return response_of(entry, gzip, content_type);
+}
+
+template <typename Encode>
+std::optional<Response> FleetRoutes::answer(Document document, const Request& request,
+                                            std::string_view content_type, Encode encode) {
+  const bool gzip = request.accepts_gzip;
+  const Encoded entry = kept(document);
+  if (entry.plain && entry.version == analyzer_->version() &&
+      (!gzip || entry.gzip || !is_worth_gzip(*entry.plain))) {
+    return response_of(entry, gzip, content_type);
+  }
+  if (document == kStats || analyzer_->results()->gpus.size() <= kMostAtOnce) {
+    return encoded(document, gzip, content_type, gzip_, std::move(encode));
+  }
+  const std::string key = fmt::format("document {} {}", static_cast<int>(document), gzip);
+  return slow_.answer(key, request, [&] {
+    return [this, document, gzip, content_type, encode](std::size_t) {
+      return encoded(document, gzip, content_type, slow_gzip_, encode);
+    };
+  });
 }
 
 std::vector<Route> FleetRoutes::table() {
@@ -133,19 +172,19 @@ std::vector<Route> FleetRoutes::table() {
       {"GET", "/analyze", "analyze", false,
        with_analyzer([this](const Request& request) { return analyze(request); })},
       {"GET", "/results", "results", false, with_analyzer([this](const Request& request) {
-         return answer(kResults, request, kJsonType, [&](std::string& out) {
+         return answer(kResults, request, kJsonType, [this](std::string& out) {
            wire::append_results(out, analyzer_->results()->gpus);
          });
        })},
       {"GET", "/results/low", "results_low", false, with_analyzer([this](const Request& request) {
-         return answer(kLow, request, kJsonType, [&](std::string& out) {
+         return answer(kLow, request, kJsonType, [this](std::string& out) {
            const auto results = analyzer_->results();
            wire::append_low_results(out, results->gpus, results->judged_by.low_below,
                                     results->time.value_or(clock_->wall_now()));
          });
        })},
       {"GET", "/results/stats", "stats", false, with_analyzer([this](const Request& request) {
-         return answer(kStats, request, kJsonType, [&](std::string& out) {
+         return answer(kStats, request, kJsonType, [this](std::string& out) {
            wire::append_stats(out, analyzer_->results()->stats);
          });
        })},
@@ -276,16 +315,16 @@ void FleetRoutes::append_metrics(std::string& out, wire::MetricsFormat format) c
   if (setup_.more_metrics) setup_.more_metrics(format, out);
 }
 
-Response FleetRoutes::metrics(const Request& request) {
+std::optional<Response> FleetRoutes::metrics(const Request& request) {
   const wire::MetricsFormat format = wire::choose_metrics_format(request.accept);
   const bool open = format == wire::MetricsFormat::kOpenMetrics;
-  Response response =
-      answer(open ? kOpenMetrics : kMetrics, request,
-             open ? wire::kOpenMetricsType : wire::kPrometheusTextType, [&](std::string& out) {
-               append_metrics(out, format);
-               if (open) out += "# EOF\n";
-             });
-  response.headers.emplace_back("Vary", "Accept");
+  auto response = answer(open ? kOpenMetrics : kMetrics, request,
+                         open ? wire::kOpenMetricsType : wire::kPrometheusTextType,
+                         [this, format, open](std::string& out) {
+                           append_metrics(out, format);
+                           if (open) out += "# EOF\n";
+                         });
+  if (response) response->headers.emplace_back("Vary", "Accept");
   return response;
 }
 

@@ -16,6 +16,7 @@
 #include "api/router.h"
 #include "api/slow_answers.h"
 #include "base/clock.h"
+#include "base/mutex.h"
 #include "http/server.h"
 #include "wire/fleet_document.h"
 #include "wire/gzip.h"
@@ -34,12 +35,15 @@ struct FleetSetup {
   std::function<base::Result<std::string>()> actions{};
 };
 
-// Documents are encoded once for all who ask, and again when something has changed. Not
-// thread-safe: for the server's thread alone.
+// Documents are encoded once for all who ask, and again when something has changed; those of a
+// large fleet on another thread, for which start() is needed. Not thread-safe: for the server's
+// thread alone.
 class FleetRoutes {
  public:
-  // Compressing more than this would hold up all others for too long: it is sent as it is.
-  static constexpr std::size_t kLargestGzip = std::size_t{64} * 1'048'576;
+  // Compressing more than this takes longer than sending it as it is.
+  static constexpr std::size_t kLargestGzip = std::size_t{512} * 1'048'576;
+  // Encoding more GPUs than this would hold up all others, too.
+  static constexpr std::size_t kMostAtOnce = 1000;
 
   // Without these all answers are 503, for `why_none`.
   void configure(base::Clock& clock, analyze::Analyzer& analyzer, FleetSetup setup);
@@ -63,8 +67,8 @@ class FleetRoutes {
   std::string_view status() const;
   // The page of /metrics without an end.
   void append_metrics(std::string& out, wire::MetricsFormat format) const;
-  // The whole page.
-  http::Response metrics(const http::Request& request);
+  // The whole page; nullopt: not yet.
+  std::optional<http::Response> metrics(const http::Request& request);
 
  private:
   enum Document : std::uint8_t { kResults, kLow, kStats, kMetrics, kOpenMetrics, kDocuments };
@@ -75,8 +79,15 @@ class FleetRoutes {
   };
 
   template <typename Encode>
-  http::Response answer(Document document, const http::Request& request,
-                        std::string_view content_type, Encode encode);
+  std::optional<http::Response> answer(Document document, const http::Request& request,
+                                       std::string_view content_type, Encode encode);
+  // Any thread.
+  template <typename Encode>
+  http::Response encoded(Document document, bool gzip, std::string_view content_type,
+                         wire::Gzip& packer, Encode encode);
+  static http::Response response_of(const Encoded& entry, bool gzip, std::string_view content_type);
+  Encoded kept(Document document) const;
+  void keep(Document document, Encoded encoded);
   // Answers with what `use` makes of the analyzer, or why there is none.
   template <typename Use>
   RouteHandler with_analyzer(Use use);
@@ -90,8 +101,10 @@ class FleetRoutes {
   analyze::Analyzer* analyzer_ = nullptr;
   FleetSetup setup_;
   std::string why_none_ = "cannot analyse: this agent keeps no history";
-  std::array<Encoded, kDocuments> documents_;
+  mutable base::Mutex mutex_;
+  std::array<Encoded, kDocuments> documents_ GUARDED_BY(mutex_);
   wire::Gzip gzip_;
+  wire::Gzip slow_gzip_;  // of slow_'s one thread
   SlowAnswers slow_;
 };
 

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <nlohmann/json.hpp>
 #include <set>
 #include <thread>
@@ -103,6 +104,67 @@ TEST_F(Fleet, EncodesOncePerRun) {
   analyzer_.trigger(false);
   wait_runs(2);
   EXPECT_NE(ask("GET", {"results"}).body, first);
+}
+
+// A fleet that is too large for the server's thread.
+class Many final : public model::UsageReader {
+ public:
+  base::Result<model::UsageAnswer> read(const model::UsageWindow&) override {
+    model::UsageAnswer answer;
+    for (std::size_t i = 0; i <= FleetRoutes::kMostAtOnce; ++i) {
+      model::GpuUsage& usage = answer.gpus.emplace_back();
+      usage.gpu.gpu_id = "GPU-" + std::to_string(i);
+      for (std::size_t j = 0; j < 6; ++j) usage.means[static_cast<UsageMetric>(j)] = 50;
+    }
+    return answer;
+  }
+  base::Result<void> probe() override { return {}; }
+  void cancel() override {}
+};
+
+TEST(LargeFleet, IsEncodedOncePerRunOnAnotherThread) {
+  base::FakeClock clock;
+  Many reader;
+  analyze::Analyzer analyzer{clock, reader, {}, {}};
+  FleetService service{clock, analyzer, {.version = "1.2", .config = {}}};
+  std::atomic<int> woken = 0;
+  service.fleet().start([&] { ++woken; });
+  ASSERT_TRUE(analyzer.start());
+  while (analyzer.status().runs == 0) std::this_thread::yield();
+  http::Request request;
+  request.method = "GET";
+  request.host = "127.0.0.1:8080";
+  const auto ask = [&](const std::string& path) {
+    request.path = {path};
+    request.waited = {};
+    auto answer = service.handle(request);
+    while (!answer) {
+      request.waited = std::chrono::milliseconds(20);
+      std::this_thread::yield();
+      answer = service.handle(request);
+    }
+    return *answer;
+  };
+  for (const std::string path : {"results", "metrics"}) {
+    request.accepts_gzip = false;
+    request.path = {path};
+    request.waited = {};
+    EXPECT_FALSE(service.handle(request)) << "not on this thread";
+    const http::Response plain = ask(path);
+    EXPECT_EQ(plain.status, 200);
+    EXPECT_THAT(*plain.body, HasSubstr("GPU-1000"));
+    EXPECT_EQ(ask(path).body, plain.body);
+    request.accepts_gzip = true;
+    const http::Response packed = ask(path);
+    EXPECT_TRUE(packed.gzip);
+    EXPECT_LT(packed.body->size(), plain.body->size());
+    EXPECT_EQ(ask(path).body, packed.body);
+    request.accepts_gzip = false;
+    EXPECT_EQ(ask(path).body, plain.body) << "compressing encodes nothing anew";
+  }
+  service.fleet().stop();
+  EXPECT_EQ(woken, 4);
+  analyzer.stop();
 }
 
 TEST_F(Fleet, TakesChangesAtOnce) {
