@@ -13,6 +13,7 @@
 #include "alert/rule_set.h"
 #include "commands.h"
 #include "config/agent_settings.h"
+#include "config/fleet_settings.h"
 #include "config/rule_file.h"
 #include "config/settings.h"
 
@@ -32,23 +33,39 @@ void tell_when(const std::string& file, const config::Values& values) {
   }
 }
 
+// Whose settings a file has is never said: it is the fleet's where that leaves fewer unknown keys.
+int check_settings(const std::string& file) {
+  const auto agent = config::read_settings(config::agent_settings_table(), file);
+  const auto fleet = config::read_settings(config::fleet_settings_table(), file);
+  if (!agent || !fleet) {
+    std::cout << fmt::format("{}: {}\n", file, (agent ? fleet : agent).error().message);
+    return 1;
+  }
+  const bool is_fleet = fleet->unknown < agent->unknown;
+  const config::FileSettings& found = is_fleet ? *fleet : *agent;
+  if (!found.mistakes.empty()) {
+    for (const std::string& mistake : found.mistakes) std::cout << mistake << '\n';
+    return 1;
+  }
+  if (is_fleet) {
+    if (const auto fits = config::check_fleet_values(found.values); !fits) {
+      std::cout << fmt::format("{}: {}\n", file, fits.error().message);
+      return 1;
+    }
+    std::cout << fmt::format("{}: ok: of gpuscope fleet, which takes it when it is started\n",
+                             file);
+    return 0;
+  }
+  std::cout << fmt::format("{}: ok\n", file);
+  tell_when(file, found.values);
+  return 0;
+}
+
 }  // namespace
 
 int run(const CheckConfigCommand& command) {
   int status = 0;
-  for (const std::string& file : command.files) {
-    const auto found = config::read_settings(config::agent_settings_table(), file);
-    if (!found) {
-      std::cout << fmt::format("{}: {}\n", file, found.error().message);
-      status = 1;
-    } else if (found->mistakes.empty()) {
-      std::cout << fmt::format("{}: ok\n", file);
-      tell_when(file, found->values);
-    } else {
-      for (const std::string& mistake : found->mistakes) std::cout << mistake << '\n';
-      status = 1;
-    }
-  }
+  for (const std::string& file : command.files) status = std::max(status, check_settings(file));
   return status;
 }
 

@@ -80,7 +80,8 @@ CheckApps add_check(CLI::App& app, CheckConfigCommand& config, CheckRulesCommand
   CheckApps apps;
   CLI::App* command = app.add_subcommand("check", "Check files before they are used");
   command->require_subcommand(1);
-  apps.config = command->add_subcommand("config", "Every mistake in an agent's settings file");
+  apps.config = command->add_subcommand(
+      "config", "Every mistake in a settings file of an agent or of the fleet");
   apps.config->add_option("FILE", config.files, "YAML files as --config takes them")->required();
   apps.rules = command->add_subcommand("rules", "Every mistake in a file of alerting rules");
   apps.rules->add_option("FILE", rules.files, "YAML files in Prometheus's format")->required();

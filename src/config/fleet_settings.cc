@@ -277,4 +277,11 @@ base::Result<FleetSettings> load_fleet_settings(const std::map<std::string, std:
   return fleet_settings_of(*values, environment, is_root);
 }
 
+base::Result<void> check_fleet_values(const Values& values) {
+  const auto built =
+      build(values, [](const std::string&) { return std::optional<std::string>(); }, false);
+  if (!built) return std::unexpected(built.error());
+  return {};
+}
+
 }  // namespace gpuscope::config

@@ -51,4 +51,7 @@ base::Result<AnalysisSettings> analysis_from(const Values& values);
 base::Result<FleetSettings> load_fleet_settings(const std::map<std::string, std::string>& flags,
                                                 const Environment& environment, bool is_root);
 
+// Whether values that are each fine go together. Errors as of load_fleet_settings().
+base::Result<void> check_fleet_values(const Values& values);
+
 }  // namespace gpuscope::config

@@ -91,6 +91,7 @@ class FileReader {
     const auto row = std::ranges::find(table_, std::string_view(key), &Setting::key);
     if (row == table_.end()) {
       mistake(line, key, unknown(key));
+      ++out_.unknown;
     } else if (!node.IsScalar()) {
       mistake(line, key, fmt::format("takes {}", row->takes));
     } else if (const std::string wrong = row->wrong(*row, node.Scalar()); !wrong.empty()) {

@@ -1,6 +1,7 @@
 // Settings of a program: one table says what there is, and file, environment and flags follow it.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <map>
 #include <optional>
@@ -50,6 +51,7 @@ struct FileSettings {
   Values values;
   // Every one of them, in the order of their lines, each as "FILE:LINE: key: what is wrong".
   std::vector<std::string> mistakes;
+  std::size_t unknown = 0;  // of them, keys that the table does not have
 };
 
 // A file that is longer has a mistake.

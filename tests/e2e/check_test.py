@@ -47,6 +47,22 @@ class CheckConfig(unittest.TestCase):
             self.assertTrue(line.startswith(start), f"{line!r} does not start with {start!r}")
         self.assertEqual(len(lines), 7, said)
 
+    def test_knows_the_settings_of_the_fleet(self):
+        text = ("prometheus: {url: http://prometheus:9090, step: 30s}\nscheduler: {interval: 300}\n"
+                "server: {port: 8080}\nthresholds: {low_utilization: 20}\n")
+        self.assertEqual(self.check(text),
+                         (0, "FILE: ok: of gpuscope fleet, which takes it when it is started\n"))
+        status, said = self.check(text + "logging: {levell: INFO}\nscoring: {power_weight: much}\n")
+        self.assertEqual(status, 1)
+        first, second = said.splitlines()
+        self.assertTrue(first.startswith("FILE:5: logging.levell: there is no such setting; did you mean 'logging.level'?"),
+                        said)
+        self.assertTrue(second.startswith("FILE:6: scoring.power_weight: 'much' is not a number from 0 to 1"), said)
+        status, said = self.check(text + "ai: {enabled: true}\n")
+        self.assertEqual((status, len(said.splitlines())), (1, 1), said)
+        self.assertIn("FILE: ", said)
+        self.assertIn("AI_API_URL", said)
+
     def test_a_file_that_is_not_there_is_a_mistake(self):
         got = harness.run("check", "config", "/nowhere.yaml")
         self.assertEqual((got.returncode, got.stdout), (
