@@ -46,10 +46,17 @@ std::string length(std::chrono::seconds time) {
   return fmt::format("{:.3g} min", static_cast<double>(time.count()) / 60);
 }
 
+// What the means are of: "10 min", or "the samples of 10 min" where nobody knows whether that many
+// are there.
+std::string told_span(const UseEvidence& evidence) {
+  if (evidence.known_for) return length(std::max(*evidence.known_for, std::chrono::seconds{1}));
+  return (evidence.detail ? "" : "the samples of ") + length(evidence.window);
+}
+
 // "97.1 % utilization in the mean of 10 min (95 to 100)".
 std::string told_utilization(const View& view) {
   std::string text = fmt::format("{:.1f} % utilization in the mean of {}", view.utilization,
-                                 length(view.evidence.window));
+                                 told_span(view.evidence));
   if (view.spread) {
     text += fmt::format(" ({:.0f} to {:.0f})", view.spread->minimum, view.spread->maximum);
   }
@@ -284,13 +291,22 @@ View view_of(const UseEvidence& evidence, double utilization) {
   return view;
 }
 
+// How much of the window it has been known for: above 0, to 1.
+double known_share(const UseEvidence& evidence) {
+  if (!evidence.known_for || evidence.window <= std::chrono::seconds{0}) return 1;
+  const auto seconds = static_cast<double>(evidence.known_for->count());
+  return std::clamp(seconds / static_cast<double>(evidence.window.count()), 1e-6, 1.0);
+}
+
 }  // namespace
 
 std::optional<model::Opinion> judge(const UseEvidence& evidence, base::WallTime now) {
   constexpr double kTooThin = 0.5;
   constexpr double kThin = 0.9;
   constexpr double kPriceOfGaps = 0.2;
-  const double coverage = evidence.detail ? evidence.detail->coverage : 1;
+  // Of the time since it is known, or else of the window.
+  const double known = known_share(evidence);
+  const double coverage = evidence.detail ? std::min(evidence.detail->coverage / known, 1.0) : 1;
   if (!evidence.utilization || coverage < kTooThin) return {};
   const View view = view_of(evidence, evidence.utilization->mean);
   for (const Rule& rule : kRules) {
@@ -299,6 +315,8 @@ std::optional<model::Opinion> judge(const UseEvidence& evidence, base::WallTime 
     if (coverage < kThin) {
       found->confidence -= kPriceOfGaps;
       found->reason += fmt::format(" ({:.0f} % of the samples are there)", coverage * 100);
+    } else if (known < kThin) {
+      found->confidence -= kPriceOfGaps;
     }
     return model::Opinion{.status = found->status,
                           .confidence = found->confidence,
@@ -314,7 +332,9 @@ std::optional<model::Opinion> judge(const UseEvidence& evidence, base::WallTime 
 }
 
 bool is_unsure(const UseEvidence& evidence, const std::optional<model::Opinion>& opinion) {
-  if (!opinion) return false;
+  // More history will tell more than a model could.
+  constexpr double kKnown = 0.5;
+  if (!opinion || known_share(evidence) < kKnown) return false;
   if (opinion->status == OpinionStatus::kSuspicious || opinion->confidence < kSureFrom) return true;
   return (opinion->status == OpinionStatus::kIdle) == (evidence.score >= evidence.low_below);
 }

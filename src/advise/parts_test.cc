@@ -141,6 +141,23 @@ TEST(Judge, DoesNotCallMissingDataIdle) {
   EXPECT_EQ(judge(no_limit, kNow)->verdict, "working");
 }
 
+TEST(Judge, SaysHowFarBackItKnows) {
+  UseEvidence evidence = card(0, 0, 600, 80, 1.5);
+  EXPECT_THAT(judge(evidence, kNow)->reason, HasSubstr("in the mean of the samples of 10 min"));
+  EXPECT_NEAR(judge(evidence, kNow)->confidence, 0.9, 1e-9);
+  evidence.known_for = minutes{10};
+  EXPECT_THAT(judge(evidence, kNow)->reason, HasSubstr("in the mean of 10 min"));
+  EXPECT_NEAR(judge(evidence, kNow)->confidence, 0.9, 1e-9);
+  evidence.known_for = seconds{15};
+  const auto soon = judge(evidence, kNow);
+  EXPECT_THAT(soon->reason, HasSubstr("in the mean of 15 s"));
+  EXPECT_NEAR(soon->confidence, 0.7, 1e-9);
+  EXPECT_FALSE(is_unsure(evidence, soon)) << "a model knows no more";
+  // All of a short time is no gap.
+  evidence = with(evidence, {0, 0, 0, std::nullopt}, {.coverage = 0.025});
+  EXPECT_THAT(judge(evidence, kNow)->reason, Not(HasSubstr("of the samples are there")));
+}
+
 TEST(BuiltInAdviser, AnswersForEveryGpuInOrder) {
   const base::FakeClock clock;
   BuiltInAdviser adviser(clock);

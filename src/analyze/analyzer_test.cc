@@ -254,6 +254,7 @@ class FakeSeries final : public model::SeriesReader {
  public:
   std::map<model::SeriesKey, double> means;  // in the scale of the catalogue
   mutable model::TimeRange asked;
+  std::size_t last_seconds = 600;  // in which there are values
 
   base::Result<std::vector<model::SeriesKey>> select(
       const model::SeriesMatch& match) const override {
@@ -269,11 +270,18 @@ class FakeSeries final : public model::SeriesReader {
   }
   base::Result<std::vector<model::SeriesBucket>> buckets(const model::SeriesKey&,
                                                          const model::TimeRange&,
-                                                         std::size_t) const override {
-    return {};
+                                                         std::size_t count) const override {
+    std::vector<model::SeriesBucket> found(count);
+    for (std::size_t i = 0; i < std::min(last_seconds, count); ++i) found[count - 1 - i].count = 1;
+    return found;
   }
   base::Result<std::vector<std::optional<double>>> window_means(
       std::span<const model::SeriesKey> keys, const model::TimeRange& range) const override {
+    if (range.end - range.begin < seconds(60)) {
+      // The window's first step.
+      return std::vector<std::optional<double>>(
+          keys.size(), last_seconds < 600 ? std::nullopt : std::optional(1.0));
+    }
     asked = range;
     std::vector<std::optional<double>> found;
     for (const model::SeriesKey& key : keys) {
@@ -314,6 +322,19 @@ TEST(HistoryReader, GivesUsageInItsUnits) {
   EXPECT_EQ(answer->gpus[1].means[UsageMetric::kGpuUtil], std::nullopt);
   EXPECT_EQ(fake.asked.begin, end - seconds(600));
   EXPECT_GT(fake.asked.end, end);
+  EXPECT_EQ(a.known_for, seconds(600));
+  EXPECT_EQ(answer->gpus[1].known_for, std::nullopt);
+}
+
+TEST(HistoryReader, SaysHowFarBackItKnows) {
+  auto series = std::make_unique<FakeSeries>();
+  series->means = {{{"GPU-a", model::Metric::kGpuUtilization}, 5050}};
+  series->last_seconds = 15;
+  HistoryReader reader({.series = std::move(series)});
+  const auto answer = reader.read({.end = base::WallTime{seconds(10'000)}});
+  ASSERT_TRUE(answer);
+  ASSERT_EQ(answer->gpus.size(), 1);
+  EXPECT_EQ(answer->gpus[0].known_for, seconds(15));
 }
 
 }  // namespace

@@ -1,8 +1,11 @@
 #include "analyze/history_reader.h"
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cmath>
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <set>
 #include <utility>
@@ -91,6 +94,30 @@ base::Result<void> fill_free(const Window& window, std::vector<model::GpuUsage>&
   return {};
 }
 
+// How far back their utilization goes. What has a value in the window's first step was there all
+// the time; for the others it is looked when they began.
+base::Result<void> fill_known(const model::SeriesReader& series, const model::UsageWindow& window,
+                              const Window& ticks, std::vector<model::GpuUsage>& out) {
+  const base::WallTime begin = window.end - window.length;
+  const Window first(series, ticks.gpus(), {begin, begin + window.step});
+  const auto there = first.means(kSources.front());
+  if (!there) return std::unexpected(there.error());
+  constexpr std::int64_t kMostParts = 3600;
+  const auto parts = std::clamp<std::int64_t>(window.length.count(), 1, kMostParts);
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    if (!out[i].means[UsageMetric::kGpuUtil]) continue;
+    out[i].known_for = window.length;
+    if ((*there)[i]) continue;
+    const auto buckets = series.buckets({.gpu = ticks.gpus()[i], .metric = Metric::kGpuUtilization},
+                                        {begin, window.end}, static_cast<std::size_t>(parts));
+    if (!buckets) return std::unexpected(buckets.error());
+    const auto begun = std::ranges::find_if(
+        *buckets, [](const model::SeriesBucket& bucket) { return bucket.count > 0; });
+    out[i].known_for = window.length * (buckets->end() - begun) / parts;
+  }
+  return {};
+}
+
 bool has_any(const model::GpuUsage& usage) {
   for (const Source& source : kSources) {
     if (usage.means[source.as]) return true;
@@ -115,6 +142,9 @@ base::Result<model::UsageAnswer> HistoryReader::read(const model::UsageWindow& w
     if (auto done = fill(ticks, source, all); !done) return std::unexpected(done.error());
   }
   if (auto done = fill_free(ticks, all); !done) return std::unexpected(done.error());
+  if (auto done = fill_known(*parts_.series, window, ticks, all); !done) {
+    return std::unexpected(done.error());
+  }
   for (const Source& source : kLimits) {
     if (!window.power_limit) break;
     if (auto done = fill(ticks, source, all); !done) return std::unexpected(done.error());

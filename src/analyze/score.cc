@@ -70,6 +70,7 @@ model::GpuUse judge(model::GpuUsage usage, const ScoreOptions& options, base::Wa
   use.raw_score = use.score = rounded(score, kTenths);
   use.status = status_of(use.score, options);
   use.timestamp = time;
+  use.known_for = usage.known_for;
   use.gpu = std::move(usage.gpu);
   return use;
 }

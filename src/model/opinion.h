@@ -46,6 +46,8 @@ inline constexpr double kInUsePercent = 5;
 struct UseEvidence {
   GpuIdentity gpu{};
   std::chrono::seconds window{0};
+  // How far back what is known of it goes, where that is said; never more than the window.
+  std::optional<std::chrono::seconds> known_for{};
   double score = 0;                                   // 0 to 100, rounded to 0.1
   double idle_below = 10;                             // the scores that have a name, as set:
   double low_below = 20;                              // under these two, and

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <map>
@@ -45,6 +46,8 @@ struct GpuUse {
   std::optional<double> score{};
   UseStatus status = UseStatus::kUnknown;
   base::WallTime timestamp{};  // of the run
+  // How far back what it was judged by goes; none: nobody said.
+  std::optional<std::chrono::seconds> known_for{};
   // Of a chat model, and of the built-in adviser; null: none.
   std::shared_ptr<const Opinion> ai_analysis{};
   std::shared_ptr<const Opinion> opinion{};

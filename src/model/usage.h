@@ -54,6 +54,8 @@ class UsageMeans {
 struct GpuUsage {
   GpuIdentity gpu;
   UsageMeans means;
+  // From its first sample of utilization to the window's end; none: nobody said.
+  std::optional<std::chrono::seconds> known_for{};
 };
 
 // The samples that count: one every `step`, from `length` before `end` to `end`, both ends

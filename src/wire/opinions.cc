@@ -153,7 +153,7 @@ void write_evidence(JsonWriter& json, std::string_view id, const model::UseEvide
   json.begin_object().key("id").string(id);
   json.key("gpu_model").string(tame_text(evidence.gpu.model_name, kMaxLabelBytes));
   if (names) write_names(json, evidence);
-  json.key("window_seconds").number(evidence.window.count());
+  json.key("window_seconds").number(evidence.known_for.value_or(evidence.window).count());
   write_known(json, "score", evidence.score, 1);
   write_series(json, "gpu_utilization_percent", evidence.utilization);
   write_series(json, "memory_copy_percent", evidence.memory_copy);

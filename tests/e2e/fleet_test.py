@@ -1,6 +1,7 @@
 """`gpuscope fleet` over a real Prometheus and a real VictoriaMetrics, an agent's own analysis, and what was recorded of the
 earlier system."""
 
+import base64
 import http.client
 import http.server
 import json
@@ -10,6 +11,7 @@ import re
 import shutil
 import signal
 import socket
+import ssl
 import subprocess
 import tempfile
 import threading
@@ -74,12 +76,20 @@ class Prometheus(Server):
 
 
 class VictoriaMetrics(Server):
-    def __init__(self, samples):
+    def __init__(self, samples=None, scrape=None):
         self.folder = pathlib.Path(tempfile.mkdtemp(prefix="gpuscope-e2e-"))
         self.port = free_port()
-        super().__init__(["victoria-metrics", f"-storageDataPath={self.folder}", f"-httpListenAddr=127.0.0.1:{self.port}",
+        jobs = [] if scrape is None else [{"job_name": "gpus", "scrape_interval": "1s",
+                                           "static_configs": [{"targets": [scrape]}]}]
+        (self.folder / "scrape.yml").write_text(json.dumps({"scrape_configs": jobs}))
+        super().__init__(["victoria-metrics", f"-storageDataPath={self.folder}/data",
+                          f"-httpListenAddr=127.0.0.1:{self.port}", f"-promscrape.config={self.folder}/scrape.yml",
                           "-retentionPeriod=10y", "-search.latencyOffset=0s", "-search.disableCache",
                           "-memory.allowedPercent=5"], "/health")
+        if samples:
+            self.take(samples)
+
+    def take(self, samples):
         lines = [SAMPLE.match(line) for line in samples.splitlines()]
         body = "".join(f"{found[1]} {found[2]} {found[3]}000\n" for found in lines if found)
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=60)
@@ -239,8 +249,9 @@ class Agents(unittest.TestCase):
             self.assertIn('gpu_total_count 3\n', agent.get("/metrics").text)
             self.assertTrue(agent.get("/metrics", headers={"Accept": "application/openmetrics-text"}).text
                             .endswith("# EOF\n"))
-            with Prometheus(scrape=f"127.0.0.1:{agent.port}") as server:
-                self.assert_judged(server, known)
+            for engine in (Prometheus, VictoriaMetrics):
+                with engine(scrape=f"127.0.0.1:{agent.port}") as server:
+                    self.assert_judged(server, known)
             agent.stop()
             export = harness.run("history", "export", "--data-dir", agent.data_dir, "--format", "openmetrics", "--all")
             self.assertEqual(export.returncode, 0, export.stderr)
@@ -265,47 +276,83 @@ class Agents(unittest.TestCase):
                 self.assertAlmostEqual(each["score"], known[each["gpu_id"]], delta=0.1)
 
 
-class Slow(http.server.ThreadingHTTPServer):
-    """An engine with one GPU, until it is told to hang."""
+class Scripted(http.server.ThreadingHTTPServer):
+    """An engine with one GPU, until it is told to hang; over TLS with `certificates`, the folder of them. It answers only who
+    sends `headers`, and says `more` beside its data."""
     daemon_threads = True
 
-    def __init__(self):
+    def __init__(self, certificates=None, headers=None, more=None):
         self.hangs = threading.Event()
+        self.trickles = False  # where it hangs: in the middle of an answer
         self.ends = threading.Event()
         self.asked_in_vain = threading.Event()
+        self.refused = 0
         server = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
 
-            def answer(self, document):
+            def answer(self, document, status=200):
                 body = json.dumps(document, separators=(",", ":")).encode()
-                self.send_response(200)
+                self.send_response(status)
                 self.send_header("Content-Length", str(len(body)))
                 self.end_headers()
                 self.wfile.write(body)
 
+            def is_refused(self):
+                if all(self.headers[name] == value for name, value in (headers or {}).items()):
+                    return False
+                server.refused += 1
+                self.answer({"status": "error", "error": "no org id"}, status=401)
+                return True
+
+            def hang(self):
+                server.asked_in_vain.set()
+                if server.trickles:
+                    self.send_response(200)
+                    self.send_header("Content-Length", "1000000")
+                    self.end_headers()
+                    self.wfile.write(b'{"status":"success","data":{"resultType":"vector","result":[')
+                while not server.ends.wait(0.1):
+                    if server.trickles:
+                        self.wfile.write(b" ")
+
             def do_GET(self):
+                if self.is_refused():
+                    return
                 if "/api/v1/query" in self.path:
-                    return self.answer({"status": "success", "data": {"resultType": "scalar", "result": [1, "1"]}})
-                self.answer({"status": "success", "data": []})
+                    self.answer({"status": "success", "data": {"resultType": "scalar", "result": [1, "1"]}})
+                else:
+                    self.answer({"status": "success", "data": []})
 
             def do_POST(self):
                 self.rfile.read(int(self.headers["Content-Length"]))
+                if self.is_refused():
+                    return
                 if server.hangs.is_set():
-                    server.asked_in_vain.set()
-                    server.ends.wait()
+                    self.close_connection = True
+                    try:
+                        self.hang()
+                    except OSError:
+                        pass
                     return
                 labels = {"UUID": "GPU-a", "pod": "p", "namespace": "n"}
                 self.answer({"status": "success", "data": {"resultType": "vector", "result": [
-                    {"metric": labels, "value": [1, "50"]}]}})
+                    {"metric": labels, "value": [1, "50"]}]}, **(more or {})})
 
             def log_message(self, *_):
                 pass
 
         super().__init__(("127.0.0.1", 0), Handler)
+        if certificates:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(f"{certificates}/server.pem", f"{certificates}/server.key")
+            self.socket = context.wrap_socket(self.socket, server_side=True)
         threading.Thread(target=self.serve_forever, daemon=True).start()
-        self.url = f"http://127.0.0.1:{self.server_port}"
+        self.url = f"http{'s' if certificates else ''}://127.0.0.1:{self.server_port}"
+
+    def handle_error(self, *_):
+        pass  # who does not trust it leaves in the middle of a handshake
 
     def __exit__(self, *arguments):
         self.ends.set()
@@ -315,7 +362,7 @@ class Slow(http.server.ThreadingHTTPServer):
 
 class Service(unittest.TestCase):
     def test_keeps_results_over_a_restart_in_the_middle_of_a_run(self):
-        with Slow() as engine, Fleet(engine.url) as fleet:
+        with Scripted() as engine, Fleet(engine.url) as fleet:
             before = fleet.results(1)
             last = fleet.get("/health").json["last_analysis"]
             harness.wait_for(lambda: os.path.exists(f"{fleet.data_dir}/fleet.db"), "results to be kept")
@@ -327,9 +374,61 @@ class Service(unittest.TestCase):
                 # A run that does not come to its end is under way.
                 self.assertEqual(again.get("/results").json, before)
                 self.assertEqual(again.get("/health").json["last_analysis"], last)
+
+    def test_ends_within_five_seconds_whatever_the_engine_does(self):
+        for trickles in (False, True):
+            with self.subTest(trickles=trickles), Scripted() as engine, Fleet(engine.url) as fleet:
+                fleet.results(1)
+                engine.trickles = trickles
+                engine.hangs.set()
+                fleet.get("/analyze")
+                self.assertTrue(engine.asked_in_vain.wait(harness.PATIENCE_SECONDS))
                 started = time.monotonic()
-                self.assertEqual(again.stop(), 0)
-                self.assertLess(time.monotonic() - started, 30)
+                self.assertEqual(fleet.stop(), 0)
+                self.assertLess(time.monotonic() - started, 5)
+
+    def test_shows_who_it_is_over_tls(self):
+        with tempfile.TemporaryDirectory(prefix="gpuscope-e2e-") as folder:
+            harness.make_certificates(folder)
+            secret = pathlib.Path(folder, "password")
+            secret.write_text("open sesame\n")
+            basic = base64.b64encode(b"fleet:open sesame").decode()
+            with Scripted(certificates=folder, headers={"Authorization": f"Basic {basic}"}) as engine:
+                known = {"PROM_USERNAME": "fleet", "PROM_PASSWORD_FILE": str(secret)}
+                trusts = {"PROM_CA_FILE": f"{folder}/ca.pem"}
+                with Fleet(engine.url, env={**known, **trusts}) as fleet:
+                    fleet.results(1)
+                    self.assertEqual(engine.refused, 0)
+                    harness.wait_for(lambda: fleet.get("/health").json["prometheus_connected"], "a connection")
+                    self.assertNotIn("open sesame", fleet.log + fleet.get("/config").text)
+                with Fleet(engine.url, env=known) as fleet:
+                    self.assert_fails(fleet, "certificate")
+                self.assertEqual(engine.refused, 0, "who is not trusted is told no password")
+                secret.write_text("open barley")
+                with Fleet(engine.url, env={**known, **trusts}) as fleet:
+                    self.assert_fails(fleet, "it wants other credentials")
+                    # A file is read again for every request.
+                    secret.write_text("open sesame")
+                    fleet.get("/analyze")
+                    fleet.results(1)
+
+    def assert_fails(self, fleet, words):
+        error = harness.wait_for(lambda: fleet.get("/health").json["analysis"]["error"], "a run to fail")
+        self.assertIn(words, error)
+        self.assertEqual(fleet.get("/results").json, [])
+
+    def test_names_its_tenant_and_repeats_what_stores_say(self):
+        """As Mimir wants it and Thanos says it."""
+        says = {"warnings": ["store 10.0.0.7 is away"], "isPartial": True}
+        with Scripted(headers={"X-Scope-OrgID": "gpus"}, more=says) as engine:
+            with Fleet(engine.url, env={"PROM_HEADERS": "X-Scope-OrgID: gpus"}) as fleet:
+                fleet.results(1)
+                analysis = fleet.get("/health").json["analysis"]
+                self.assertEqual((analysis["partial"], analysis["warnings"]), (True, says["warnings"]))
+                self.assertIn("store 10.0.0.7 is away", fleet.log)
+                self.assertEqual(engine.refused, 0)
+            with Fleet(engine.url) as fleet:
+                self.assert_fails(fleet, "no org id")
 
     def test_goes_on_without_an_engine(self):
         with Fleet(f"http://127.0.0.1:{free_port()}") as fleet:

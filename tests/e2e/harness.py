@@ -124,6 +124,18 @@ class Agent:
         return self.process.returncode
 
 
+def make_certificates(folder):
+    """A certificate authority, and localhost's certificate by it."""
+    def openssl(*arguments):
+        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
+    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
+    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=gpuscope test CA")
+    openssl("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
+    pathlib.Path(folder, "extensions").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
+    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
+            "-out", "server.pem", "-days", "2", "-extfile", "extensions")
+
+
 def run(*arguments, env=None):
     """Runs the program to its end."""
     with tempfile.TemporaryDirectory(prefix="gpuscope-e2e-") as home:

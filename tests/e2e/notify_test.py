@@ -35,18 +35,6 @@ def has_sink():
     return subprocess.run([DEBIAN_PYTHON, "-c", "import aiosmtpd"], capture_output=True, check=False).returncode == 0
 
 
-def make_certificates(folder):
-    """A certificate authority, and localhost's certificate by it."""
-    def openssl(*arguments):
-        subprocess.run(["openssl", *arguments], cwd=folder, check=True, capture_output=True)
-    key = ["-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes"]
-    openssl("req", "-x509", *key, "-keyout", "ca.key", "-out", "ca.pem", "-days", "2", "-subj", "/CN=gpuscope test CA")
-    openssl("req", *key, "-keyout", "server.key", "-out", "server.csr", "-subj", "/CN=localhost")
-    pathlib.Path(folder, "extensions").write_text("subjectAltName=DNS:localhost,IP:127.0.0.1\n")
-    openssl("x509", "-req", "-in", "server.csr", "-CA", "ca.pem", "-CAkey", "ca.key", "-CAcreateserial",
-            "-out", "server.pem", "-days", "2", "-extfile", "extensions")
-
-
 class MailServer:
     """A real one; it may be stopped and started again on the same port and folder."""
 
@@ -142,7 +130,7 @@ class NotifyTest(unittest.TestCase):
                 "EMAIL_TO": "ops@example.org", "SMTP_TLS": "none", "GPUSCOPE_EMAIL_SEVERITIES": "critical", **more}
 
     def test_mail_goes_over_every_kind_of_way(self):
-        make_certificates(self.home)
+        harness.make_certificates(self.home)
         tls = ["--certificate", f"{self.home}/server.pem", "--key", f"{self.home}/server.key",
                "--user", "gpus", "--password", "correct horse"]
         login = {"SMTP_USER": "gpus", "SMTP_PASS": "correct horse", "SMTP_CA_FILE": f"{self.home}/ca.pem"}
