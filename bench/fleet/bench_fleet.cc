@@ -1,10 +1,13 @@
 // What a pass over a fleet costs. `run` calls it; each call prints one line of numbers.
 //
-//   bench_fleet generate om|vm GPUS END        samples of six metrics, 30 s apart, to standard
-//   output bench_fleet pass URL END                   one warm-up and one measured pass, and what
-//   serving it costs bench_fleet per-gpu URL END GPUS           six range queries for each of the
-//   first GPUS GPUs, on 8 connections bench_fleet parse GPUS                     an answer of so
-//   many GPUs, parsed
+//   bench_fleet generate om|vm GPUS END
+//     samples of six metrics, 30 s apart, to standard output
+//   bench_fleet pass URL END
+//     one warm-up and one measured pass, and what serving it costs
+//   bench_fleet per-gpu URL END GPUS
+//     six range queries for each of the first GPUS GPUs, on 8 connections
+//   bench_fleet parse GPUS
+//     an answer of so many GPUs, parsed
 #include <fmt/format.h>
 #include <sys/resource.h>
 
@@ -13,6 +16,8 @@
 #include <charconv>
 #include <chrono>
 #include <cstdio>
+#include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <thread>
@@ -33,7 +38,7 @@ using namespace gpuscope;
 constexpr std::array<std::string_view, 6> kNames{
     "DCGM_FI_DEV_GPU_UTIL", "DCGM_FI_DEV_MEM_COPY_UTIL", "DCGM_FI_DEV_FB_USED",
     "DCGM_FI_DEV_FB_FREE",  "DCGM_FI_DEV_POWER_USAGE",   "DCGM_FI_DEV_SM_CLOCK"};
-constexpr int kSamples = 24;
+constexpr int kSamples = 34;  // of a window and a third
 constexpr int kStepSeconds = 30;
 
 // A mix of idle, hardly used, half used and busy GPUs; the same for the same arguments.
@@ -181,6 +186,23 @@ int pass(const std::string& url, long end) {
   return 0;
 }
 
+template <typename Number>
+Number number(std::string_view text) {
+  Number value{};
+  std::from_chars(text.data(), text.data() + text.size(), value);
+  return value;
+}
+
+// Of a range query's one series.
+std::optional<double> mean_of(const std::string& body) {
+  const auto document = nlohmann::json::parse(body, nullptr, false);
+  if (document.is_discarded() || document["data"]["result"].empty()) return std::nullopt;
+  double sum = 0;
+  const auto& values = document["data"]["result"][0]["values"];
+  for (const auto& pair : values) sum += number<double>(pair[1].get_ref<const std::string&>());
+  return sum / static_cast<double>(values.size());
+}
+
 int per_gpu(const std::string& url, long end, std::size_t gpus) {
   constexpr std::size_t kConnections = 8;
   std::atomic<std::size_t> next = 0;
@@ -197,7 +219,7 @@ int per_gpu(const std::string& url, long end, std::size_t gpus) {
                  "query_range?query={}%7BUUID%3D%22{}%22,pod!%3D%22%22%7D&start={}&end={}&step=30s",
                  url, kNames[query % kNames.size()], uuid_of(query / kNames.size()), end - 600,
                  end)});
-        if (!answer || answer->status != 200) ++failures;
+        if (!answer || answer->status != 200 || !mean_of(answer->body)) ++failures;
       }
     });
   }
@@ -209,7 +231,7 @@ int per_gpu(const std::string& url, long end, std::size_t gpus) {
 
 int parse(std::size_t gpus) {
   constexpr std::size_t kReadBytes = 16'384;
-  constexpr int kRounds = 5;
+  constexpr int kRounds = 40;
   std::string text = R"({"status":"success","data":{"resultType":"vector","result":[)";
   for (std::size_t gpu = 0; gpu < gpus; ++gpu) {
     text +=
@@ -222,7 +244,7 @@ int parse(std::size_t gpus) {
   for (int round = 0; round < kRounds; ++round) {
     series = 0;
     const Stopwatch watch;
-    prom::VectorParser parser([&](const prom::Labels&, double) { ++series; });
+    prom::VectorParser parser([&](const prom::LabelViews&, double) { ++series; });
     const std::string_view all(text);
     for (std::size_t at = 0; at < all.size(); at += kReadBytes)
       parser.add(all.substr(at, kReadBytes));
@@ -232,13 +254,6 @@ int parse(std::size_t gpus) {
   fmt::print("series={} bytes={} gb_per_s={:.3f} peak_mb={:.1f}\n", series, text.size(),
              static_cast<double>(text.size()) / best / 1e9, peak_megabytes());
   return 0;
-}
-
-template <typename Number>
-Number number(std::string_view text) {
-  Number value{};
-  std::from_chars(text.data(), text.data() + text.size(), value);
-  return value;
 }
 
 }  // namespace
