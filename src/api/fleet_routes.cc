@@ -104,7 +104,9 @@ void FleetRoutes::configure(base::Clock& clock, analyze::Analyzer& analyzer, Fle
 void FleetRoutes::start(std::function<void()> wake) {
   SlowAnswersOptions options;
   options.workers = 1;
-  slow_.start(*clock_, options, std::move(wake));
+  if (auto started = slow_.start(*clock_, options, std::move(wake)); !started) {
+    base::log(base::LogLevel::kError, started.error().message);
+  }
 }
 
 template <typename Use>

@@ -168,27 +168,34 @@ Found found_of(const Answers& answers, const UseEvidence& gpu) {
 }
 
 void add_spread(const Found& found, std::optional<model::SeriesSummary>& to) {
-  if (!to || !found[kMin] || !found[kMax] || !found[kDeviation]) return;
+  const std::optional<double> minimum = found[kMin];
+  const std::optional<double> maximum = found[kMax];
+  const std::optional<double> deviation = found[kDeviation];
+  const std::optional<double> first = found[kFirst];
+  const std::optional<double> last = found[kLast];
+  if (!to || !minimum || !maximum || !deviation) return;
   model::SeriesSpread spread{
-      .minimum = *found[kMin], .maximum = *found[kMax], .standard_deviation = *found[kDeviation]};
+      .minimum = *minimum, .maximum = *maximum, .standard_deviation = *deviation};
   constexpr double kPercent = 100;
-  if (found[kFirst] && found[kLast] && *found[kFirst] != 0) {
-    spread.change_percent =
-        std::abs(*found[kLast] - *found[kFirst]) / std::abs(*found[kFirst]) * kPercent;
+  if (first && last && *first != 0) {
+    spread.change_percent = std::abs(*last - *first) / std::abs(*first) * kPercent;
   }
   to->spread = spread;
 }
 
 void add_use(const Found& found, const model::UsageWindow& window, UseEvidence& gpu) {
-  if (!found[kBusy] || !found[kCount]) return;
+  const std::optional<double> busy = found[kBusy];
+  const std::optional<double> count = found[kCount];
+  const std::optional<double> last_busy = found[kLastBusy];
+  if (!busy || !count) return;
   const auto expected = static_cast<double>(window.length / window.step + 1);
-  model::UseDetail detail{.coverage = std::min(*found[kCount] / expected, 1.0),
-                          .busy_share = *found[kBusy],
+  model::UseDetail detail{.coverage = std::min(*count / expected, 1.0),
+                          .busy_share = *busy,
                           .trailing_idle = window.length};
-  if (found[kLastBusy]) {
+  if (last_busy) {
     const double end = std::chrono::duration<double>(window.end.time_since_epoch()).count();
     const double idle =
-        std::clamp(end - *found[kLastBusy], 0.0, static_cast<double>(window.length.count()));
+        std::clamp(end - *last_busy, 0.0, static_cast<double>(window.length.count()));
     detail.trailing_idle = std::chrono::seconds{std::llround(idle)};
   }
   gpu.detail = detail;

@@ -76,28 +76,28 @@ UseEvidence gpu(const std::string& id) {
   return evidence;
 }
 
-const model::UsageWindow kWindow{.end = base::WallTime{std::chrono::hours{500'000}}};
+const model::UsageWindow the_window{.end = base::WallTime{std::chrono::hours{500'000}}};
 
 TEST(EngineEvidence, AddsWhatTheEngineMakesOfTheSamples) {
   auto engine = std::make_unique<FakeEngine>();
   FakeEngine& fake = *engine;
-  EngineEvidence reader(std::move(engine), *parse_condition("{pod!=\"\"}"));
+  EngineEvidence reader(std::move(engine), parse_condition("{pod!=\"\"}").value());
   std::vector<UseEvidence> gpus{gpu("GPU-1"), gpu("GPU-2")};
-  ASSERT_TRUE(reader.add_detail(gpus, kWindow));
-  ASSERT_TRUE(gpus[0].utilization->spread);
-  const model::SeriesSpread spread = *gpus[0].utilization->spread;
-  EXPECT_EQ(gpus[0].utilization->mean, 31);
+  ASSERT_TRUE(reader.add_detail(gpus, the_window));
+  const model::SeriesSummary utilization = gpus[0].utilization.value();
+  const model::SeriesSpread spread = utilization.spread.value();
+  EXPECT_EQ(utilization.mean, 31);
   EXPECT_EQ(spread.minimum, 0);  // not what went to the attempt that failed
   EXPECT_EQ(spread.maximum, 90);
   EXPECT_EQ(spread.standard_deviation, 30);
   EXPECT_DOUBLE_EQ(spread.change_percent.value(), 75);
-  ASSERT_TRUE(gpus[0].detail);
-  EXPECT_DOUBLE_EQ(gpus[0].detail->coverage, 20.0 / 21);
-  EXPECT_EQ(gpus[0].detail->busy_share, 0.25);
-  EXPECT_EQ(gpus[0].detail->trailing_idle, std::chrono::minutes{2});
+  const model::UseDetail detail = gpus[0].detail.value();
+  EXPECT_DOUBLE_EQ(detail.coverage, 20.0 / 21);
+  EXPECT_EQ(detail.busy_share, 0.25);
+  EXPECT_EQ(detail.trailing_idle, std::chrono::minutes{2});
   EXPECT_EQ(gpus[0].sm_active_percent, 12.5);
-  EXPECT_FALSE(gpus[0].power_watts->spread);
-  EXPECT_FALSE(gpus[1].utilization->spread);
+  EXPECT_FALSE(gpus[0].power_watts.value().spread);
+  EXPECT_FALSE(gpus[1].utilization.value().spread);
   EXPECT_FALSE(gpus[1].detail);
   ASSERT_THAT(fake.asked, SizeIs(5));
   EXPECT_THAT(
@@ -111,17 +111,18 @@ TEST(EngineEvidence, AddsWhatTheEngineMakesOfTheSamples) {
 TEST(EngineEvidence, AsksInPiecesThatEnginesTake) {
   auto engine = std::make_unique<FakeEngine>();
   FakeEngine& fake = *engine;
-  EngineEvidence reader(std::move(engine), *parse_condition("{pod!=\"\"}"));
+  EngineEvidence reader(std::move(engine), parse_condition("{pod!=\"\"}").value());
   std::vector<UseEvidence> gpus;
+  gpus.reserve(31);
   for (int i = 0; i < 31; ++i) {
     gpus.push_back(gpu("GPU-aaaaaaaa-bbbb-cccc-dddd-eeeeeeeeee" + std::to_string(10 + i)));
   }
-  ASSERT_TRUE(reader.add_detail(gpus, kWindow));
+  ASSERT_TRUE(reader.add_detail(gpus, the_window));
   ASSERT_THAT(fake.asked, SizeIs(15));
   for (const std::string& expression : fake.asked) EXPECT_LT(expression.size(), 16'384U);
   fake.error = {base::ErrorKind::kUnavailable, "cannot read"};
-  EXPECT_FALSE(reader.add_detail(gpus, kWindow));
-  EXPECT_TRUE(reader.add_detail({}, kWindow));
+  EXPECT_FALSE(reader.add_detail(gpus, the_window));
+  EXPECT_TRUE(reader.add_detail({}, the_window));
 }
 
 TEST(EngineEvidence, LetsNoNameIntoTheQuery) {
