@@ -278,8 +278,8 @@ base::Result<FleetSettings> load_fleet_settings(const std::map<std::string, std:
 }
 
 base::Result<void> check_fleet_values(const Values& values) {
-  const auto built =
-      build(values, [](const std::string&) { return std::optional<std::string>(); }, false);
+  const auto built = fleet_settings_of(
+      values, [](const std::string&) { return std::optional<std::string>(); }, false);
   if (!built) return std::unexpected(built.error());
   return {};
 }
