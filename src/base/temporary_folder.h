@@ -1,21 +1,26 @@
-// For tests.
+// For tests and measurements.
 #pragma once
 
-#include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <string>
 #include <system_error>
 
 namespace gpuscope::base {
 
-// A folder of the test's own, removed with all that is in it.
+// A folder of a program's own, removed with all that is in it. Ends the program where there can be
+// none.
 class TemporaryFolder {
  public:
   TemporaryFolder() {
     std::string name = std::filesystem::temp_directory_path() / "gpuscope-XXXXXX";
-    EXPECT_NE(mkdtemp(name.data()), nullptr);
+    if (mkdtemp(name.data()) == nullptr) {
+      std::perror(name.c_str());
+      std::abort();
+    }
     path_ = name;
   }
   ~TemporaryFolder() {
