@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <chrono>
+#include <functional>
+#include <memory>
 #include <optional>
 #include <set>
 #include <string>
@@ -157,12 +159,10 @@ std::shared_ptr<const model::LabelledSeriesReader> agent_series(const history::H
   if (history == nullptr) return nullptr;
   const std::shared_ptr<const history::HistoryReader> reader = history->reader();
   auto views = std::make_shared<Views>(reader, metrics, labels, collector, clock);
-  return std::make_shared<query::StoredSeries>(query::StoredSource{
-      .reader = reader,
-      .health = [reader](
-                    const std::string& gpu,
-                    const model::TimeRange& range) { return reader->health_samples(gpu, range); },
-      .views = [views] { return views->get(); }});
+  return std::make_shared<query::StoredSeries>(
+      query::StoredSource{.reader = reader,
+                          .health = std::bind_front(&history::HistoryReader::visit_health, reader),
+                          .views = [views] { return views->get(); }});
 }
 
 api::QuerySetup query_setup(std::shared_ptr<const model::LabelledSeriesReader> series,

@@ -5,14 +5,13 @@
 //   program
 //                             and from the Prometheus at URL, which is given the same samples first
 #include <fmt/format.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
+#include <functional>
 #include <memory>
 #include <string>
 #include <utility>
@@ -20,6 +19,7 @@
 
 #include "api/query_routes.h"
 #include "base/clock.h"
+#include "base/temporary_folder.h"
 #include "history/reader.h"
 #include "history/store.h"
 #include "http/server.h"
@@ -116,11 +116,8 @@ class Machine {
 class Kept {
  public:
   Kept(std::size_t gpus, std::size_t ticks, seconds interval) : machine_(gpus) {
-    std::string pattern = (std::filesystem::temp_directory_path() / "bench_query.XXXXXX").string();
-    if (mkdtemp(pattern.data()) == nullptr) give_up("cannot make a folder");
-    folder_ = pattern;
     history::StoreOptions options;
-    options.path = folder_ + "/history.db";
+    options.path = folder_ / "history.db";
     auto live = std::make_shared<history::LiveBlock>();
     store_ = must(history::Store::open(options, live));
     for (std::size_t tick = 0; tick < ticks; ++tick) {
@@ -137,19 +134,9 @@ class Kept {
         {.hostname = "node-1", .counters = {}}, labels, machine_.inventory(), keys));
     series_ = std::make_shared<query::StoredSeries>(query::StoredSource{
         .reader = reader_,
-        .health = [reader = reader_](
-                      const std::string& gpu,
-                      const model::TimeRange& range) { return reader->health_samples(gpu, range); },
+        .health = std::bind_front(&history::HistoryReader::visit_health, reader_),
         .views = [index] { return base::Result<std::shared_ptr<const query::ViewIndex>>(index); }});
   }
-  ~Kept() {
-    store_.reset();
-    std::error_code ignored;
-    std::filesystem::remove_all(folder_, ignored);
-  }
-  Kept(const Kept&) = delete;
-  Kept& operator=(const Kept&) = delete;
-
   const std::shared_ptr<const model::LabelledSeriesReader>& series() const { return series_; }
   std::int64_t end_ms() const {
     return std::chrono::floor<std::chrono::milliseconds>(end_).time_since_epoch().count();
@@ -157,7 +144,7 @@ class Kept {
 
  private:
   Machine machine_;
-  std::string folder_;
+  base::TemporaryFolder folder_;
   std::unique_ptr<history::Store> store_;
   std::shared_ptr<history::HistoryReader> reader_;
   std::shared_ptr<const model::LabelledSeriesReader> series_;

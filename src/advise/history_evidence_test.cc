@@ -5,6 +5,7 @@
 
 #include <limits>
 #include <map>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -51,9 +52,9 @@ class FakeSeries final : public model::SeriesReader {
   base::Result<std::vector<model::SeriesKey>> select(const model::SeriesMatch&) const override {
     return std::vector<model::SeriesKey>{};
   }
-  base::Result<std::vector<model::SeriesSample>> samples(const model::SeriesKey&,
-                                                         const model::TimeRange&) const override {
-    return std::vector<model::SeriesSample>{};
+  base::Result<void> visit(std::span<const model::SeriesKey>, const model::Ticks&,
+                           const model::SampleVisitor&) const override {
+    return {};
   }
   base::Result<std::vector<model::SeriesBucket>> buckets(const model::SeriesKey& key,
                                                          const model::TimeRange& range,

@@ -264,8 +264,8 @@ class FakeSeries final : public model::SeriesReader {
     }
     return keys;
   }
-  base::Result<std::vector<model::SeriesSample>> samples(const model::SeriesKey&,
-                                                         const model::TimeRange&) const override {
+  base::Result<void> visit(std::span<const model::SeriesKey>, const model::Ticks&,
+                           const model::SampleVisitor&) const override {
     return {};
   }
   base::Result<std::vector<model::SeriesBucket>> buckets(const model::SeriesKey&,

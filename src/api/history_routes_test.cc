@@ -6,6 +6,7 @@
 #include <atomic>
 #include <memory>
 #include <nlohmann/json.hpp>
+#include <span>
 #include <string>
 #include <thread>
 #include <utility>
@@ -41,9 +42,9 @@ class FixedReader final : public model::SeriesReader {
     }
     return found;
   }
-  base::Result<std::vector<model::SeriesSample>> samples(const SeriesKey&,
-                                                         const model::TimeRange&) const override {
-    return std::vector<model::SeriesSample>{};
+  base::Result<void> visit(std::span<const SeriesKey>, const model::Ticks&,
+                           const model::SampleVisitor&) const override {
+    return {};
   }
   base::Result<std::vector<SeriesBucket>> buckets(const SeriesKey& key, const model::TimeRange&,
                                                   std::size_t count) const override {

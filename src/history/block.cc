@@ -30,7 +30,8 @@ void OpenBlock::decode_times(std::vector<std::int64_t>& out) const {
   times_.decode(out);
 }
 
-bool OpenBlock::decode(std::size_t place, const ColumnKey& key, ColumnData& out) const {
+bool OpenBlock::decode(std::size_t place, const ColumnKey& key, ColumnData& out,
+                       std::size_t first_tick) const {
   const Gpu& gpu = gpus_[place];
   std::size_t begin = 0;
   for (const PartKey& part : gpu.parts) {
@@ -38,7 +39,7 @@ bool OpenBlock::decode(std::size_t place, const ColumnKey& key, ColumnData& out)
     if (part.instance == key.instance) {
       for (std::size_t i = 0; i < metrics.size(); ++i) {
         if (metrics[i] != key.metric) continue;
-        gpu.columns[begin + i].decode(out);
+        gpu.columns[begin + i].decode(out, first_tick);
         return true;
       }
     }

@@ -27,8 +27,10 @@ class OpenBlock {
 
   // µs since 1970.
   void decode_times(std::vector<std::int64_t>& out) const;
-  // `place`: of the GPU in head().gpus. False where there is no such column.
-  bool decode(std::size_t place, const ColumnKey& key, ColumnData& out) const;
+  // `place`: of the GPU in head().gpus. False where there is no such column. The values of ticks
+  // before `first_tick` may be any.
+  bool decode(std::size_t place, const ColumnKey& key, ColumnData& out,
+              std::size_t first_tick = 0) const;
   // The columns of one GPU, in the order of its parts.
   std::vector<ColumnKey> columns(std::size_t place) const;
   // Those that have a value.

@@ -1,5 +1,7 @@
 #include "history/column.h"
 
+#include <algorithm>
+
 namespace gpuscope::history {
 
 void OpenColumn::begin_moving(std::int64_t value) {
@@ -8,12 +10,20 @@ void OpenColumn::begin_moving(std::int64_t value) {
   moving_->append(value);
 }
 
-void OpenColumn::decode(ColumnData& out) const {
+void OpenColumn::decode(ColumnData& out, std::size_t first_tick) const {
   out.runs = earlier_;
   if (run_.ticks > 0) out.runs.push_back(run_);
   out.values.clear();
   if (moving_) {
-    moving_->decode(out.values);
+    std::size_t tick = 0;
+    std::size_t from = 0;  // values before that tick
+    for (const Run& run : out.runs) {
+      if (tick >= first_tick) break;
+      const std::size_t before = std::min<std::size_t>(run.ticks, first_tick - tick);
+      if (run.absence == model::Absence::kPresent) from += before;
+      tick += run.ticks;
+    }
+    moving_->decode(out.values, from);
   } else {
     out.values.assign(present_, first_);
   }

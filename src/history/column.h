@@ -43,6 +43,23 @@ struct ColumnData {
       tick += run.ticks;
     }
   }
+  // Calls visit(tick, reading) for these ticks, which are in order.
+  template <typename Visit>
+  void for_each_of(std::span<const std::uint32_t> ticks, Visit visit) const {
+    auto run = runs.begin();
+    std::size_t begin = 0;   // of the run
+    std::size_t before = 0;  // values before it
+    for (const std::uint32_t tick : ticks) {
+      for (; run != runs.end() && tick >= begin + run->ticks; ++run) {
+        begin += run->ticks;
+        if (run->absence == model::Absence::kPresent) before += run->ticks;
+      }
+      if (run == runs.end()) return;
+      visit(tick, run->absence == model::Absence::kPresent
+                      ? model::Reading::of(values[before + tick - begin])
+                      : model::Reading::none(run->absence));
+    }
+  }
   // Calls visit(tick, reading) for every tick.
   template <typename Visit>
   void for_each(Visit visit) const {
@@ -72,7 +89,8 @@ class OpenColumn {
     run_.ticks += ticks;
   }
   bool has_values() const { return present_ > 0; }
-  void decode(ColumnData& out) const;
+  // The values of ticks before `first_tick` may be any.
+  void decode(ColumnData& out, std::size_t first_tick = 0) const;
   std::size_t memory() const;
 
  private:

@@ -6,8 +6,6 @@
 #include <span>
 #include <utility>
 
-#include "base/log.h"
-#include "history/chunk.h"
 #include "history/layout.h"
 #include "history/times.h"
 
@@ -24,11 +22,11 @@ using model::TimeRange;
 
 constexpr std::size_t kMaxBuckets = 100'000;
 constexpr std::int64_t kMicros = 1'000'000;
-constexpr std::size_t kKeptTimes = 50;  // blocks: two days' times take 1.4 MB
 // Ticks are read where there are at most so many of them for each row of rollups that would be read
 // instead: a row holds all metrics, and takes as long to find as so many ticks of one.
 constexpr std::int64_t kTicksPerRow = 120;
-constexpr std::int64_t kFewTicks = 200'000;  // two days at one a second: read in any case
+constexpr std::int64_t kFewTicks = 200'000;    // two days at one a second: read in any case
+constexpr std::int64_t kAboveAll = INT64_MAX;  // blocks there are
 
 Result<void> check(const TimeRange& range, std::size_t count) {
   if (range.end < range.begin) {
@@ -42,6 +40,44 @@ Result<void> check(const TimeRange& range, std::size_t count) {
         fmt::format("cannot cut a range into {} parts: 1 to {} are possible", count, kMaxBuckets));
   }
   return {};
+}
+
+// The ticks of a block that are wanted, by their places.
+std::vector<std::uint32_t> pick(const std::vector<std::int64_t>& times, const model::Ticks& ticks) {
+  const std::int64_t step = ticks.step.count();
+  const std::int64_t first_end = micros(ticks.first_end);
+  auto next = std::ranges::lower_bound(times, micros(ticks.range.begin));
+  const auto end = std::lower_bound(next, times.end(), micros(ticks.range.end));
+  std::vector<std::uint32_t> picked;
+  if (step == 0) picked.reserve(static_cast<std::size_t>(end - next));
+  while (next < end) {
+    if (step == 0) {
+      ++next;
+    } else {
+      const std::int64_t steps = *next < first_end ? 0 : (*next - first_end) / step + 1;
+      next = std::lower_bound(next + 1, end, first_end + steps * step);
+    }
+    picked.push_back(static_cast<std::uint32_t>(next - times.begin() - 1));
+  }
+  return picked;
+}
+
+void append_samples(const std::vector<std::int64_t>& times, const ColumnData& column,
+                    std::span<const std::uint32_t> picked, std::vector<SeriesSample>& samples) {
+  samples.reserve(samples.size() + picked.size());
+  column.for_each_of(picked, [&](std::size_t tick, const model::Reading& reading) {
+    samples.push_back({base::WallTime{std::chrono::microseconds{times[tick]}}, reading});
+  });
+}
+
+// Whether each begins where all before have ended, and the open one, too.
+bool are_in_order(std::span<const BlockRow> blocks, std::optional<std::int64_t> open_first) {
+  std::int64_t last = INT64_MIN;
+  for (const BlockRow& block : blocks) {
+    if (block.first < last) return false;
+    last = std::max(last, block.last);
+  }
+  return !open_first || *open_first >= last;
 }
 
 // `mean` holds the sum until all is added.
@@ -132,13 +168,10 @@ Result<HistoryReader::File*> HistoryReader::file() const {
     return base::fail(ErrorKind::kUnavailable,
                       fmt::format("cannot read {}: nothing has been written to it yet", path_));
   }
-  File file{std::move(*connection), {}, {}, {}, {}, {}};
-  // By the index of times: "+id" keeps it from going through all blocks for the sake of the order.
+  File file{std::move(*connection), {}, {}, {}, {}, Blocks(path_)};
   const std::pair<Statement*, std::string_view> statements[] = {
       {&file.find_gpu, "SELECT id FROM gpu WHERE uuid=?"},
       {&file.find_metric, "SELECT id, rolled FROM metric WHERE key=? AND decimals=?"},
-      {&file.find_blocks,
-       "SELECT id, times, ticks FROM block WHERE last>=? AND first<? AND +id<? ORDER BY +id"},
       {&file.count_ticks, "SELECT coalesce(sum(ticks), 0) FROM block WHERE last>=? AND first<?"},
   };
   for (const auto& [statement, sql] : statements) {
@@ -155,31 +188,42 @@ HistoryReader::Wanted HistoryReader::wanted(const SeriesKey& key) {
   return {key.gpu, info.key, info.entity, info.decimals, info.kind, key.instance};
 }
 
-Result<HistoryReader::Series> HistoryReader::find(File& file, const Wanted& wanted) const {
-  file.find_gpu.bind_text(1, wanted.gpu);
-  auto row = file.find_gpu.step();
-  if (!row) return std::unexpected(std::move(row.error()));
+Result<std::uint32_t> HistoryReader::find_gpu(File& file, std::string_view uuid) {
+  file.find_gpu.bind_text(1, uuid);
+  const auto row = file.find_gpu.step();
+  if (!row) return std::unexpected(row.error());
   if (!*row) {
     return base::fail(ErrorKind::kNotFound,
-                      fmt::format("cannot find the GPU {} in the history", wanted.gpu));
+                      fmt::format("cannot find the GPU {} in the history", uuid));
   }
-  Series series;
-  series.gpu = static_cast<std::uint32_t>(file.find_gpu.number(0));
-  series.instance = wanted.instance;
+  const auto gpu = static_cast<std::uint32_t>(file.find_gpu.number(0));
   file.find_gpu.reset();
+  return gpu;
+}
+
+Result<std::optional<StoredMetric>> HistoryReader::find_metric(File& file, const Wanted& wanted) {
   file.find_metric.bind_text(1, wanted.key).bind(2, std::int64_t{wanted.decimals});
-  row = file.find_metric.step();
-  if (!row) return std::unexpected(std::move(row.error()));
-  if (!*row) return series;
-  series.known = true;
-  series.metric = {.id = static_cast<std::uint32_t>(file.find_metric.number(0)),
-                   .key = std::string(wanted.key),
-                   .entity = wanted.entity,
-                   .decimals = wanted.decimals,
-                   .kind = wanted.kind,
-                   .rolled = file.find_metric.number(1) != 0};
+  const auto row = file.find_metric.step();
+  if (!row) return std::unexpected(row.error());
+  if (!*row) return std::nullopt;
+  StoredMetric metric{.id = static_cast<std::uint32_t>(file.find_metric.number(0)),
+                      .key = std::string(wanted.key),
+                      .entity = wanted.entity,
+                      .decimals = wanted.decimals,
+                      .kind = wanted.kind,
+                      .rolled = file.find_metric.number(1) != 0};
   file.find_metric.reset();
-  return series;
+  return metric;
+}
+
+Result<HistoryReader::Series> HistoryReader::find(File& file, const Wanted& wanted) {
+  const auto gpu = find_gpu(file, wanted.gpu);
+  if (!gpu) return std::unexpected(gpu.error());
+  auto metric = find_metric(file, wanted);
+  if (!metric) return std::unexpected(std::move(metric.error()));
+  std::optional<StoredMetric>& stored = *metric;
+  if (!stored) return Series{.gpu = *gpu, .instance = wanted.instance, .metric = {}};
+  return Series{true, *gpu, wanted.instance, std::move(*stored)};
 }
 
 Result<void> HistoryReader::with_open(File& file,
@@ -199,103 +243,14 @@ Result<void> HistoryReader::with_open(File& file,
   return {};
 }
 
-void HistoryReader::tell_of_damage(std::int64_t chunk, const std::string& why) const {
-  if (!damaged_.insert(chunk).second) return;
-  base::log(base::LogLevel::kWarning,
-            fmt::format("{}: what chunk {} of {} holds counts as failed", why, chunk, path_));
-}
-
-const std::vector<std::int64_t>* HistoryReader::times_of(const Statement& row) const {
-  const std::int64_t block = row.number(0);
-  if (const auto known = times_.find(block); known != times_.end()) return &known->second;
-  std::vector<std::int64_t> times;
-  if (!decode_times(row.bytes(1), static_cast<std::size_t>(row.number(2)), times)) return nullptr;
-  while (times_.size() >= kKeptTimes) times_.erase(times_.begin());
-  return &(times_[block] = std::move(times));
-}
-
-// The chunks of a query, one after the other: to move on is quicker than to open one anew. While
-// one is open the file is as it was when the first was opened.
-class HistoryReader::Chunks {
- public:
-  explicit Chunks(sqlite3* handle) : handle_(handle) {}
-
-  // False: there is none of that number.
-  Result<bool> open(std::int64_t chunk) {
-    int code = SQLITE_ERROR;
-    if (blob_) {
-      code = sqlite3_blob_reopen(blob_.get(), chunk);
-    } else {
-      sqlite3_blob* opened = nullptr;
-      code = sqlite3_blob_open(handle_, "main", "chunk", "data", chunk, 0, &opened);
-      blob_.reset(opened);
-    }
-    if (code == SQLITE_OK) return true;
-    blob_.reset();
-    // It is what SQLite says of a row that is not there, and of nothing else here.
-    if (code == SQLITE_ERROR) return false;
-    return sqlite_failure(handle_);
-  }
-  std::size_t size() const { return static_cast<std::size_t>(sqlite3_blob_bytes(blob_.get())); }
-  // Valid until the next call.
-  Result<std::string_view> read(std::size_t offset, std::size_t length) {
-    if (offset > size() || length > size() - offset) {
-      return base::fail(ErrorKind::kInvalidArgument, "cannot read a chunk: it is cut off");
-    }
-    buffer_.resize(std::max(buffer_.size(), length));
-    if (sqlite3_blob_read(blob_.get(), buffer_.data(), static_cast<int>(length),
-                          static_cast<int>(offset)) != SQLITE_OK) {
-      return sqlite_failure(handle_);
-    }
-    return std::string_view(buffer_).substr(0, length);
-  }
-
- private:
-  struct Close {
-    void operator()(sqlite3_blob* blob) const { sqlite3_blob_close(blob); }
-  };
-  sqlite3* handle_;
-  std::unique_ptr<sqlite3_blob, Close> blob_;
-  std::string buffer_;
-};
-
-Result<bool> HistoryReader::read_chunk(Chunks& chunks, std::int64_t chunk, const ColumnKey& key,
-                                       std::size_t ticks, ColumnData& column) {
-  const auto there = chunks.open(chunk);
-  if (!there || !*there) return there;
-  const Fetch fetch = [&](std::size_t offset, std::size_t length) {
-    return chunks.read(offset, length);
-  };
-  constexpr std::size_t kFirstRead = 1024;  // most directories are shorter
-  auto front = fetch(0, std::min(chunks.size(), kFirstRead));
-  if (!front) return std::unexpected(front.error());
-  const auto length = directory_bytes(*front);
-  if (!length) return std::unexpected(length.error());
-  if (*length > front->size()) {
-    front = fetch(0, *length);
-    if (!front) return std::unexpected(front.error());
-  }
-  const auto directory = parse_directory(*front);
-  if (!directory) return std::unexpected(directory.error());
-  if (directory->ticks != ticks) {
-    return base::fail(ErrorKind::kInvalidArgument, "cannot read a chunk: it is of another block");
-  }
-  const ColumnEntry* entry = directory->find(key);
-  if (entry == nullptr) return false;
-  if (auto done = decode_column(*directory, *entry, fetch, column); !done) {
-    return std::unexpected(std::move(done.error()));
-  }
-  return true;
-}
-
 Result<void> HistoryReader::visit_columns(File& file, const Series& series, std::int64_t begin,
                                           std::int64_t end, const VisitColumn& visit) const {
   // The open block first: what is closed meanwhile is in it, and left out of the file's.
-  const ColumnKey key{series.metric.id, series.instance};
+  const GpuColumn wanted{series.gpu, {series.metric.id, series.instance}};
   ColumnData open_column;
   std::vector<std::int64_t> open_times;
   bool is_open = false;
-  std::int64_t open_block = INT64_MAX;  // above all there are
+  std::int64_t open_block = kAboveAll;
   const auto looked = with_open(file, [&](const OpenBlock* open) {
     if (open == nullptr) return;
     open_block = static_cast<std::int64_t>(open->head().block);
@@ -303,68 +258,171 @@ Result<void> HistoryReader::visit_columns(File& file, const Series& series, std:
     const auto place = std::ranges::find(gpus, series.gpu);
     if (place == gpus.end() || micros(open->first()) >= end || micros(open->last()) < begin) return;
     open->decode_times(open_times);
-    is_open = open->decode(static_cast<std::size_t>(place - gpus.begin()), key, open_column);
+    is_open = open->decode(static_cast<std::size_t>(place - gpus.begin()), wanted.key, open_column);
   });
   if (!looked) return looked;
-
-  ColumnData column;
-  Chunks chunks(file.connection.handle());
-  file.find_blocks.bind(1, begin).bind(2, end).bind(3, open_block);
-  for (;;) {
-    const auto row = file.find_blocks.step();
-    if (!row) return std::unexpected(row.error());
-    if (!*row) break;
-    const std::int64_t chunk = chunk_id(file.find_blocks.number(0), series.gpu);
-    const auto ticks = static_cast<std::size_t>(file.find_blocks.number(2));
-    const auto has = read_chunk(chunks, chunk, key, ticks, column);
-    if (!has) {
-      if (has.error().kind != ErrorKind::kInvalidArgument) {
-        file.find_blocks.reset();
-        return std::unexpected(has.error());
-      }
-      tell_of_damage(chunk, has.error().message);
-      column.clear();
-      column.runs.push_back({static_cast<std::uint32_t>(ticks), model::Absence::kFailed});
-    } else if (!*has) {
-      continue;
-    }
-    if (const auto* times = times_of(file.find_blocks)) {
-      visit(*times, column);
-    } else {
-      tell_of_damage(chunk, "cannot read the times of a block: they are damaged");
-    }
+  const auto blocks = file.blocks.find(file.connection, begin, end, open_block);
+  if (!blocks) return std::unexpected(blocks.error());
+  Blocks::Reader reader(file.blocks, file.connection);
+  for (const BlockRow& block : *blocks) {
+    const auto* const times = file.blocks.times_of(block);
+    if (times == nullptr) continue;
+    const auto done = reader.read(block, {&wanted, 1},
+                                  [&](std::size_t, const ColumnData& column) -> Result<void> {
+                                    visit(*times, column);
+                                    return {};
+                                  });
+    if (!done) return done;
   }
   if (is_open) visit(open_times, open_column);
   return {};
 }
 
-Result<std::vector<SeriesSample>> HistoryReader::samples_of(const Wanted& wanted,
-                                                            const TimeRange& range) const {
-  if (auto fits = check(range, 1); !fits) return std::unexpected(std::move(fits.error()));
+Result<HistoryReader::Newest> HistoryReader::newest(File& file, std::span<const Series> series,
+                                                    const model::Ticks& ticks) const {
+  Newest found;
+  found.samples.resize(series.size());
+  const auto looked = with_open(file, [&](const OpenBlock* open) {
+    if (open == nullptr) return;
+    found.block = static_cast<std::int64_t>(open->head().block);
+    if (open->first() >= ticks.range.end || open->last() < ticks.range.begin) return;
+    found.first = micros(open->first());
+    std::vector<std::int64_t> times;
+    open->decode_times(times);
+    const std::vector<std::uint32_t> picked = pick(times, ticks);
+    if (picked.empty()) return;
+    const auto& gpus = open->head().gpus;
+    auto gpu = gpus.end();
+    ColumnData column;
+    for (std::size_t i = 0; i < series.size(); ++i) {
+      if (gpu == gpus.end() || *gpu != series[i].gpu) gpu = std::ranges::find(gpus, series[i].gpu);
+      const ColumnKey key{series[i].metric.id, series[i].instance};
+      if (gpu == gpus.end()) continue;
+      const auto place = static_cast<std::size_t>(gpu - gpus.begin());
+      if (open->decode(place, key, column, picked.front())) {
+        append_samples(times, column, picked, found.samples[i]);
+      }
+    }
+  });
+  if (!looked) return std::unexpected(looked.error());
+  return found;
+}
+
+Result<HistoryReader::Known> HistoryReader::find_all(File& file,
+                                                     std::span<const Wanted> wanted) const {
+  Known known;
+  std::map<std::pair<std::string_view, int>, std::optional<StoredMetric>> metrics;
+  std::string_view uuid;
+  std::optional<std::uint32_t> gpu;
+  for (std::size_t i = 0; i < wanted.size(); ++i) {
+    if (i == 0 || wanted[i].gpu != uuid) {
+      uuid = wanted[i].gpu;
+      const auto number = find_gpu(file, uuid);
+      if (!number && number.error().kind != ErrorKind::kNotFound) {
+        return std::unexpected(number.error());
+      }
+      gpu = number ? std::optional(*number) : std::nullopt;
+    }
+    if (!gpu) continue;
+    const std::pair name{wanted[i].key, wanted[i].decimals};
+    auto metric = metrics.find(name);
+    if (metric == metrics.end()) {
+      auto looked = find_metric(file, wanted[i]);
+      if (!looked) return std::unexpected(std::move(looked.error()));
+      metric = metrics.emplace(name, std::move(*looked)).first;
+    }
+    const std::optional<StoredMetric>& stored = metric->second;
+    if (!stored) continue;
+    known.series.push_back({true, *gpu, wanted[i].instance, *stored});
+    known.columns.push_back({*gpu, {stored->id, wanted[i].instance}});
+    known.places.push_back(i);
+  }
+  return known;
+}
+
+Result<void> HistoryReader::visit_series(std::span<const Wanted> wanted, const model::Ticks& ticks,
+                                         const model::SampleVisitor& visit) const {
+  if (auto fits = check(ticks.range, 1); !fits) return fits;
   MutexLock lock(mutex_);
   const auto opened = file();
   if (!opened) return std::unexpected(opened.error());
-  const auto series = find(**opened, wanted);
-  if (!series) return std::unexpected(series.error());
+  File& file = **opened;
+  const auto known = find_all(file, wanted);
+  if (!known) return std::unexpected(known.error());
+  // The open block first: what is closed meanwhile is in it, and left out of the file's.
+  auto newest = this->newest(file, known->series, ticks);
+  if (!newest) return std::unexpected(std::move(newest.error()));
+  const auto blocks = file.blocks.find(file.connection, micros(ticks.range.begin),
+                                       micros(ticks.range.end), newest->block);
+  if (!blocks) return std::unexpected(blocks.error());
+
+  // A clock that stepped back leaves blocks that overlap: then all is put in order first.
+  const bool in_order = are_in_order(*blocks, newest->first);
+  std::vector<std::vector<SeriesSample>> held(in_order ? 0 : known->series.size());
+  const auto give = [&](std::size_t place, std::span<const SeriesSample> samples) -> Result<void> {
+    if (samples.empty()) return {};
+    if (in_order) return visit(known->places[place], samples);
+    held[place].insert(held[place].end(), samples.begin(), samples.end());
+    return {};
+  };
+  Blocks::Reader reader(file.blocks, file.connection);
   std::vector<SeriesSample> samples;
-  if (!series->known) return samples;
-  const std::int64_t begin = micros(range.begin);
-  const std::int64_t end = micros(range.end);
-  const auto done = visit_columns(
-      **opened, *series, begin, end,
-      [&](const std::vector<std::int64_t>& times, const ColumnData& column) {
-        column.for_each([&](std::size_t tick, const model::Reading& reading) {
-          const std::int64_t time = times[tick];
-          if (time < begin || time >= end) return;
-          samples.push_back({base::WallTime{std::chrono::microseconds{time}}, reading});
+  for (const BlockRow& block : *blocks) {
+    const auto* const times = file.blocks.times_of(block);
+    if (times == nullptr) continue;
+    const std::vector<std::uint32_t> picked = pick(*times, ticks);
+    const auto done =
+        reader.read(block, known->columns, [&](std::size_t place, const ColumnData& column) {
+          samples.clear();
+          append_samples(*times, column, picked, samples);
+          return give(place, samples);
         });
-      });
-  if (!done) return std::unexpected(done.error());
-  // A clock that stepped back leaves blocks that overlap.
-  if (!std::ranges::is_sorted(samples, {}, &SeriesSample::time)) {
-    std::ranges::sort(samples, {}, &SeriesSample::time);
+    if (!done) return done;
   }
-  return samples;
+  for (std::size_t place = 0; place < newest->samples.size(); ++place) {
+    if (auto done = give(place, newest->samples[place]); !done) return done;
+  }
+  for (std::size_t place = 0; place < held.size(); ++place) {
+    std::ranges::sort(held[place], {}, &SeriesSample::time);
+    if (auto done = visit(known->places[place], held[place]); !done) return done;
+  }
+  return {};
+}
+
+Result<void> HistoryReader::visit(std::span<const SeriesKey> keys, const model::Ticks& ticks,
+                                  const model::SampleVisitor& visit) const {
+  std::vector<Wanted> all;
+  all.reserve(keys.size());
+  for (const SeriesKey& key : keys) all.push_back(wanted(key));
+  return visit_series(all, ticks, visit);
+}
+
+Result<void> HistoryReader::visit_health(std::span<const std::string> gpus,
+                                         const model::Ticks& ticks,
+                                         const model::SampleVisitor& visit) const {
+  std::vector<Wanted> all;
+  all.reserve(gpus.size());
+  for (const std::string& gpu : gpus) all.push_back(health(gpu));
+  return visit_series(all, ticks, visit);
+}
+
+Result<std::vector<SeriesSample>> HistoryReader::samples_of(const Wanted& wanted,
+                                                            const TimeRange& range) const {
+  {
+    MutexLock lock(mutex_);
+    const auto opened = file();
+    if (!opened) return std::unexpected(opened.error());
+    if (const auto gpu = find_gpu(**opened, wanted.gpu); !gpu) return std::unexpected(gpu.error());
+  }
+  std::vector<SeriesSample> all;
+  const auto done =
+      visit_series({&wanted, 1}, {.range = range},
+                   [&](std::size_t, std::span<const SeriesSample> samples) -> Result<void> {
+                     all.insert(all.end(), samples.begin(), samples.end());
+                     return {};
+                   });
+  if (!done) return std::unexpected(done.error());
+  return all;
 }
 
 Result<std::vector<SeriesSample>> HistoryReader::samples(const SeriesKey& key,

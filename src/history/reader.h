@@ -8,11 +8,12 @@
 #include <map>
 #include <memory>
 #include <optional>
-#include <set>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/mutex.h"
+#include "history/blocks.h"
 #include "history/schema.h"
 #include "history/sqlite.h"
 #include "history/store.h"
@@ -72,15 +73,21 @@ class HistoryReader final : public model::SeriesReader {
 
   base::Result<std::vector<model::SeriesKey>> select(
       const model::SeriesMatch& match) const override;
-  base::Result<std::vector<model::SeriesSample>> samples(
-      const model::SeriesKey& key, const model::TimeRange& range) const override;
+  base::Result<void> visit(std::span<const model::SeriesKey> keys, const model::Ticks& ticks,
+                           const model::SampleVisitor& visit) const override;
   base::Result<std::vector<model::SeriesBucket>> buckets(const model::SeriesKey& key,
                                                          const model::TimeRange& range,
                                                          std::size_t count) const override;
   base::Result<std::vector<std::optional<double>>> window_means(
       std::span<const model::SeriesKey> keys, const model::TimeRange& range) const override;
 
-  // The health of a GPU, 0 healthy to 4 unknown, as samples() and buckets() give metrics.
+  // Every tick of the range, in order of time. kNotFound for a GPU that was never there.
+  base::Result<std::vector<model::SeriesSample>> samples(const model::SeriesKey& key,
+                                                         const model::TimeRange& range) const;
+
+  // The health of GPUs, 0 healthy to 4 unknown, as the others give metrics.
+  base::Result<void> visit_health(std::span<const std::string> gpus, const model::Ticks& ticks,
+                                  const model::SampleVisitor& visit) const;
   base::Result<std::vector<model::SeriesSample>> health_samples(
       const std::string& gpu, const model::TimeRange& range) const;
   base::Result<std::vector<model::SeriesBucket>> health_buckets(const std::string& gpu,
@@ -101,9 +108,9 @@ class HistoryReader final : public model::SeriesReader {
     Connection connection;
     Statement find_gpu;
     Statement find_metric;
-    Statement find_blocks;
     Statement count_ticks;
     TailView tail;
+    Blocks blocks;
   };
   // What a query is of.
   struct Series {
@@ -123,11 +130,15 @@ class HistoryReader final : public model::SeriesReader {
   };
   static Wanted wanted(const model::SeriesKey& key);
   static Wanted health(const std::string& gpu) { return {.gpu = gpu, .key = kHealthKey}; }
+  // The times and columns of a block.
   using VisitColumn =
       std::function<void(const std::vector<std::int64_t>& times, const ColumnData& column)>;
 
   base::Result<File*> file() const REQUIRES(mutex_);
-  base::Result<Series> find(File& file, const Wanted& wanted) const REQUIRES(mutex_);
+  static base::Result<std::uint32_t> find_gpu(File& file, std::string_view uuid);
+  // None: the file has no such metric.
+  static base::Result<std::optional<StoredMetric>> find_metric(File& file, const Wanted& wanted);
+  static base::Result<Series> find(File& file, const Wanted& wanted);
   // Calls `visit` for the column of every block that meets the range, oldest first.
   base::Result<void> visit_columns(File& file, const Series& series, std::int64_t begin,
                                    std::int64_t end, const VisitColumn& visit) const
@@ -135,12 +146,23 @@ class HistoryReader final : public model::SeriesReader {
   // Calls `use` with the open block, or with null.
   base::Result<void> with_open(File& file, const std::function<void(const OpenBlock*)>& use) const
       REQUIRES(mutex_);
-  class Chunks;
-  static base::Result<bool> read_chunk(Chunks& chunks, std::int64_t chunk, const ColumnKey& key,
-                                       std::size_t ticks, ColumnData& column);
-  // The times of a block that `row` stands at, which are kept for the next query; null: damaged.
-  const std::vector<std::int64_t>* times_of(const Statement& row) const REQUIRES(mutex_);
-  void tell_of_damage(std::int64_t chunk, const std::string& why) const REQUIRES(mutex_);
+  // What the open block has.
+  struct Newest {
+    std::int64_t block = INT64_MAX;       // its number; what the file has is below
+    std::optional<std::int64_t> first{};  // its first tick, where it meets the range
+    std::vector<std::vector<model::SeriesSample>> samples{};  // by series
+  };
+  // Those of many that the file knows, each with its column and its place among the wanted.
+  struct Known {
+    std::vector<Series> series;
+    std::vector<GpuColumn> columns;
+    std::vector<std::size_t> places;
+  };
+  base::Result<Known> find_all(File& file, std::span<const Wanted> wanted) const REQUIRES(mutex_);
+  base::Result<Newest> newest(File& file, std::span<const Series> series,
+                              const model::Ticks& ticks) const REQUIRES(mutex_);
+  base::Result<void> visit_series(std::span<const Wanted> wanted, const model::Ticks& ticks,
+                                  const model::SampleVisitor& visit) const;
   base::Result<void> fill_from_rollups(File& file, const Series& series,
                                        const model::TimeRange& range,
                                        std::vector<model::SeriesBucket>& buckets) const
@@ -166,8 +188,6 @@ class HistoryReader final : public model::SeriesReader {
   const std::function<bool()> stop_;
   mutable base::Mutex mutex_;
   mutable std::optional<File> file_ GUARDED_BY(mutex_);
-  mutable std::map<std::int64_t, std::vector<std::int64_t>> times_ GUARDED_BY(mutex_);
-  mutable std::set<std::int64_t> damaged_ GUARDED_BY(mutex_);  // chunks that were told of
 };
 
 // Gives the space of what was let go of back to the disk. While an agent writes, a little at a

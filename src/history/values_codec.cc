@@ -148,10 +148,14 @@ std::string BlockEncoder::finished() const {
   return rest.bits_.finished();
 }
 
-void BlockEncoder::decode(std::vector<std::int64_t>& out) const {
-  BlockEncoder whole(*this);
-  whole.end_run();
-  decode_blocks(whole.bits_.finished(), encoded_, out);
+void BlockEncoder::decode(std::vector<std::int64_t>& out, std::size_t from) const {
+  if (from + 1 >= encoded_) {
+    out.resize(out.size() + encoded_, last_);
+  } else {
+    BlockEncoder whole(*this);
+    whole.end_run();
+    decode_blocks(whole.bits_.finished(), encoded_, out);
+  }
   out.insert(out.end(), waiting_.begin(),
              waiting_.begin() + static_cast<std::ptrdiff_t>(waiting_count_));
 }

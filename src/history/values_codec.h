@@ -27,8 +27,9 @@ class BlockEncoder {
   }
   // All numbers so far; more can be appended after it.
   std::string finished() const;
-  // Adds all numbers so far to `out`.
-  void decode(std::vector<std::int64_t>& out) const;
+  // Adds all numbers so far to `out`; those before the one at `from` may be any. Quick where that
+  // is one of the last.
+  void decode(std::vector<std::int64_t>& out, std::size_t from = 0) const;
   std::size_t memory() const { return sizeof *this + bits_.capacity(); }
 
  private:

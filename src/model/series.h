@@ -1,8 +1,10 @@
 // The port through which everything that looks back reads: what metrics were, over time.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <span>
 #include <string>
@@ -43,6 +45,19 @@ struct SeriesSample {
   friend bool operator==(const SeriesSample&, const SeriesSample&) = default;
 };
 
+// Ticks of a range: all of them, or with a step the last alone of those that follow each other
+// before the next of the times `first_end` + N × `step`, N from 0 on.
+struct Ticks {
+  TimeRange range;
+  base::WallTime first_end{};
+  std::chrono::microseconds step{};  // 0: all
+};
+
+// Takes samples of one of several series, by its place among them. An error ends the reading with
+// it. It must not read from the same reader.
+using SampleVisitor =
+    std::function<base::Result<void>(std::size_t series, std::span<const SeriesSample> samples)>;
+
 // The values within one of the equal parts of a range, in the scale of the metric's catalogue row.
 // From rollups, a minute or an hour counts to the part in which it begins; `count` is then of
 // ticks.
@@ -62,9 +77,10 @@ class SeriesReader {
 
   // The series that have a reading somewhere, by GPU, metric, instance.
   virtual base::Result<std::vector<SeriesKey>> select(const SeriesMatch& match) const = 0;
-  // Every tick of the range, in order of time, those without a value with their reason.
-  virtual base::Result<std::vector<SeriesSample>> samples(const SeriesKey& key,
-                                                          const TimeRange& range) const = 0;
+  // Many series, each in pieces: its samples in order of time, those without a value with their
+  // reason. None of a GPU that was never there. Quick where keys of the same GPU stand together.
+  virtual base::Result<void> visit(std::span<const SeriesKey> keys, const Ticks& ticks,
+                                   const SampleVisitor& visit) const = 0;
   // The range in `count` equal parts (1 to 100,000).
   virtual base::Result<std::vector<SeriesBucket>> buckets(const SeriesKey& key,
                                                           const TimeRange& range,

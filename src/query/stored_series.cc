@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <list>
 #include <map>
 #include <optional>
 #include <utility>
@@ -41,6 +42,7 @@ bool is_of_verdict(const SeriesView& view) {
 std::vector<Input> inputs_of(const SeriesView& view) {
   if (is_of_verdict(view)) return {{.gpu = view.inputs.front().gpu, .metric = {}}};
   std::vector<Input> inputs;
+  inputs.reserve(view.inputs.size());
   for (const model::SeriesKey& key : view.inputs)
     inputs.push_back({key.gpu, key.metric, key.instance});
   return inputs;
@@ -84,111 +86,85 @@ double scaled(const SeriesView& view, std::int64_t value) {
   return static_cast<double>(shifted) / kPowers[static_cast<std::size_t>(view.decimals)];
 }
 
-// The stored series of one evaluation, each read once.
-class Inputs {
+std::int64_t bit_of(const Input& input) {
+  if (!input.metric || *input.metric < model::Metric::kClockEventIdle) return 0;
+  const auto place = static_cast<std::size_t>(*input.metric) -
+                     static_cast<std::size_t>(model::Metric::kClockEventIdle);
+  return place < model::kClockEventCount ? std::int64_t{1} << place : 0;
+}
+
+// What a request gets of a view, as the samples of its inputs come in: one series, or one for each
+// value that is a label, too.
+class Answer {
  public:
-  Inputs(const StoredSource& source, const model::ReadLimits& limits)
-      : source_(source), limits_(limits) {}
-
-  void want(const SeriesView& view, const SeriesRequest& request) {
-    using namespace std::chrono;
-    const base::WallTime begin{milliseconds{request.begin_ms}};
-    const base::WallTime end{milliseconds{request.end_ms + 1}};
-    for (const Input& input : inputs_of(view)) {
-      auto& range = ranges_.try_emplace(input, model::TimeRange{begin, end}).first->second;
-      range.begin = std::min(range.begin, begin);
-      range.end = std::max(range.end, end);
-    }
+  Answer(const SeriesView& view, const SeriesRequest& request) : view_(view), request_(request) {
+    if (!view.labels_of) only_ = &series_.try_emplace(0, request).first->second;
+    const std::vector<Input> inputs = inputs_of(view);
+    if (inputs.size() == 1 && view.of != SeriesView::Of::kClockEvents) return;
+    for (const Input& input : inputs) parts_.push_back({{}, 0, bit_of(input)});
   }
+  Answer(const Answer&) = delete;
+  Answer& operator=(const Answer&) = delete;
 
-  Result<void> read() {
-    std::size_t left = limits_.samples;
-    for (const auto& [input, range] : ranges_) {
-      if (limits_.go_on) {
-        if (auto on = limits_.go_on(); !on) return on;
-      }
-      auto samples =
-          input.metric ? source_.reader->samples({input.gpu, *input.metric, input.instance}, range)
-                       : source_.health(input.gpu, range);
-      if (!samples) {
-        // A view of what has been removed meanwhile.
-        if (samples.error().kind == base::ErrorKind::kNotFound) continue;
-        return std::unexpected(std::move(samples.error()));
-      }
-      if (samples->size() > left) {
-        return base::fail(base::ErrorKind::kInvalidArgument,
-                          fmt::format("cannot read more than {} samples at a time; ask for fewer "
-                                      "series or less time",
-                                      limits_.samples));
-      }
-      left -= samples->size();
-      read_.emplace(input, std::move(*samples));
-    }
-    return {};
-  }
-
-  // Null: there is nothing.
-  const std::vector<SeriesSample>* of(const Input& input) const {
-    const auto found = read_.find(input);
-    return found == read_.end() ? nullptr : &found->second;
-  }
-
- private:
-  const StoredSource& source_;
-  const model::ReadLimits& limits_;
-  std::map<Input, model::TimeRange> ranges_{};
-  std::map<Input, std::vector<SeriesSample>> read_{};
-};
-
-// The reading that a view's inputs make together at each tick.
-class Combined {
- public:
-  Combined(const SeriesView& view, const Inputs& inputs) : view_(view) {
-    for (const Input& input : inputs_of(view)) {
-      const auto* const samples = inputs.of(input);
-      if (samples == nullptr || samples->empty()) continue;
-      parts_.push_back({samples, 0, bit_of(input)});
-    }
-    whole_ = parts_.size() == inputs_of(view).size();
-  }
-
-  template <typename Visit>
-  void for_each(Visit visit) {
-    if (parts_.empty() || (!whole_ && view_.of == SeriesView::Of::kWholeSum)) return;
-    if (parts_.size() == 1 && view_.of != SeriesView::Of::kClockEvents) {
-      for (const SeriesSample& sample : *parts_[0].samples) {
-        visit(ms_of(sample.time),
-              view_.of == SeriesView::Of::kOne ? model::Reading::of(1) : sample.reading);
-      }
+  // `part`: which of the inputs.
+  void add(std::size_t part, std::span<const SeriesSample> samples) {
+    if (!parts_.empty()) {
+      auto& all = parts_[part].samples;
+      all.insert(all.end(), samples.begin(), samples.end());
       return;
     }
-    // Of one GPU: the ticks are the same.
-    for (const SeriesSample& sample : *parts_[0].samples) {
-      visit(ms_of(sample.time), at(sample.time));
+    for (const SeriesSample& sample : samples) {
+      put(sample.time, view_.of == SeriesView::Of::kOne ? model::Reading::of(1) : sample.reading);
+    }
+  }
+
+  // After all samples.
+  void append_to(std::vector<LabelledSeries>& out) {
+    combine();
+    for (auto& [value, samples] : series_) {
+      LabelledSeries found{view_.labels_of ? view_.labels_of(value) : view_.labels, samples.take()};
+      if (!found.samples.empty() && model::fits(request_.matchers, *found.labels)) {
+        out.push_back(std::move(found));
+      }
     }
   }
 
  private:
   struct Part {
-    const std::vector<SeriesSample>* samples;
+    std::vector<SeriesSample> samples;
     std::size_t next;
     std::int64_t bit;
   };
 
-  static std::int64_t bit_of(const Input& input) {
-    if (!input.metric || *input.metric < model::Metric::kClockEventIdle) return 0;
-    const auto place = static_cast<std::size_t>(*input.metric) -
-                       static_cast<std::size_t>(model::Metric::kClockEventIdle);
-    return place < model::kClockEventCount ? std::int64_t{1} << place : 0;
+  void put(base::WallTime time, const model::Reading& reading) {
+    const std::int64_t time_ms = ms_of(time);
+    if (only_ != nullptr) {
+      only_->put(time_ms, reading.present() ? scaled(view_, reading.value) : model::stale_marker());
+      return;
+    }
+    if (reading.present()) {
+      series_.try_emplace(reading.value, request_)
+          .first->second.put(time_ms, scaled(view_, reading.value));
+    }
+    for (auto& [value, other] : series_) {
+      if (!reading.present() || value != reading.value) other.put(time_ms, model::stale_marker());
+    }
+  }
+
+  // Of one GPU: the ticks are the same.
+  void combine() {
+    const std::size_t empty =
+        std::erase_if(parts_, [](const Part& part) { return part.samples.empty(); });
+    if (parts_.empty() || (empty > 0 && view_.of == SeriesView::Of::kWholeSum)) return;
+    for (const SeriesSample& sample : parts_[0].samples) put(sample.time, at(sample.time));
   }
 
   model::Reading at(base::WallTime time) {
     model::Reading sum;
     for (Part& part : parts_) {
-      while (part.next < part.samples->size() && (*part.samples)[part.next].time < time)
-        ++part.next;
-      if (part.next == part.samples->size() || (*part.samples)[part.next].time != time) continue;
-      const model::Reading& reading = (*part.samples)[part.next].reading;
+      while (part.next < part.samples.size() && part.samples[part.next].time < time) ++part.next;
+      if (part.next == part.samples.size() || part.samples[part.next].time != time) continue;
+      const model::Reading& reading = part.samples[part.next].reading;
       if (!reading.present()) {
         if (view_.of == SeriesView::Of::kWholeSum) return reading;
         continue;
@@ -201,36 +177,75 @@ class Combined {
   }
 
   const SeriesView& view_;
-  bool whole_ = false;
-  std::vector<Part> parts_{};
+  const SeriesRequest& request_;
+  std::map<std::int64_t, Out> series_{};  // by the value that is a label
+  Out* only_ = nullptr;                   // where none is
+  std::vector<Part> parts_{};             // of views that take more than the readings as they are
 };
 
-// A view's series: one, or one for each value that is a label, too.
-void append_series(const SeriesView& view, const Inputs& inputs, const SeriesRequest& request,
-                   std::vector<LabelledSeries>& out) {
-  std::map<std::int64_t, Out> series;
-  Out* only = view.labels_of ? nullptr : &series.try_emplace(0, request).first->second;
-  Combined(view, inputs).for_each([&](std::int64_t time_ms, const model::Reading& reading) {
-    if (time_ms < request.begin_ms || time_ms > request.end_ms) return;
-    if (only != nullptr) {
-      only->put(time_ms, reading.present() ? scaled(view, reading.value) : model::stale_marker());
-      return;
-    }
-    if (reading.present()) {
-      series.try_emplace(reading.value, request)
-          .first->second.put(time_ms, scaled(view, reading.value));
-    }
-    for (auto& [value, other] : series) {
-      if (!reading.present() || value != reading.value) other.put(time_ms, model::stale_marker());
-    }
-  });
-  for (auto& [value, samples] : series) {
-    LabelledSeries found{view.labels_of ? view.labels_of(value) : view.labels, samples.take()};
-    if (!found.samples.empty() && model::fits(request.matchers, *found.labels)) {
-      out.push_back(std::move(found));
+// What is looked at of stored series in the same ticks: each is read once, all of a GPU together.
+class Pass {
+ public:
+  explicit Pass(const SeriesRequest& request) {
+    const auto time = [](std::int64_t ms) { return base::WallTime{milliseconds{ms}}; };
+    ticks_ = {.range = {time(request.begin_ms), time(request.end_ms + 1)},
+              .first_end = time(request.steps_from_ms + 1),
+              .step = milliseconds{request.step_ms}};
+  }
+
+  void want(const SeriesView& view, Answer& answer) {
+    const std::vector<Input> inputs = inputs_of(view);
+    for (std::size_t part = 0; part < inputs.size(); ++part) {
+      takers_[inputs[part]].push_back({&answer, part});
     }
   }
-}
+
+  // Takes what it reads from the samples that are `left`.
+  Result<void> read(const StoredSource& source, const model::ReadLimits& limits,
+                    std::size_t& left) const {
+    std::vector<model::SeriesKey> keys;
+    std::vector<std::string> gpus;
+    std::vector<const std::vector<Taker>*> of_keys;
+    std::vector<const std::vector<Taker>*> of_gpus;
+    for (const auto& [input, takers] : takers_) {
+      if (input.metric) {
+        keys.push_back({input.gpu, *input.metric, input.instance});
+        of_keys.push_back(&takers);
+      } else {
+        gpus.push_back(input.gpu);
+        of_gpus.push_back(&takers);
+      }
+    }
+    const auto give_to = [&](const std::vector<const std::vector<Taker>*>& takers) {
+      return [&](std::size_t place, std::span<const SeriesSample> samples) -> Result<void> {
+        if (limits.go_on) {
+          if (auto on = limits.go_on(); !on) return on;
+        }
+        if (samples.size() > left) {
+          return base::fail(base::ErrorKind::kInvalidArgument,
+                            fmt::format("cannot read more than {} samples at a time; ask for fewer "
+                                        "series or less time",
+                                        limits.samples));
+        }
+        left -= samples.size();
+        for (const auto& [answer, part] : *takers[place]) answer->add(part, samples);
+        return {};
+      };
+    };
+    if (!keys.empty()) {
+      if (auto done = source.reader->visit(keys, ticks_, give_to(of_keys)); !done) return done;
+    }
+    return gpus.empty() ? Result<void>{} : source.health(gpus, ticks_, give_to(of_gpus));
+  }
+
+ private:
+  struct Taker {
+    Answer* answer;
+    std::size_t part;
+  };
+  model::Ticks ticks_;
+  std::map<Input, std::vector<Taker>> takers_{};
+};
 
 // Whether a view may fit; where values are labels, only they can tell.
 bool may_fit(const SeriesView& view, std::span<const model::LabelMatcher> matchers) {
@@ -267,20 +282,31 @@ Result<std::vector<std::vector<LabelledSeries>>> StoredSeries::read(
     std::span<const SeriesRequest> requests, const model::ReadLimits& limits) const {
   const auto index = source_.views();
   if (!index) return std::unexpected(index.error());
-  Inputs inputs(source_, limits);
-  std::vector<std::vector<const SeriesView*>> wanted;
-  for (const SeriesRequest& request : requests) {
-    auto& views = wanted.emplace_back();
+  // By what is looked at; requests and answers stay where they are.
+  std::map<std::array<std::int64_t, 4>, Pass> passes;
+  std::vector<std::list<Answer>> wanted(requests.size());
+  for (std::size_t i = 0; i < requests.size(); ++i) {
+    const SeriesRequest& request = requests[i];
+    Pass& pass =
+        passes
+            .try_emplace({request.begin_ms, request.end_ms, request.step_ms, request.steps_from_ms},
+                         request)
+            .first->second;
     for (const SeriesView* view : (*index)->find(request.matchers)) {
-      if (!may_fit(*view, request.matchers)) continue;
-      views.push_back(view);
-      inputs.want(*view, request);
+      if (may_fit(*view, request.matchers)) {
+        pass.want(*view, wanted[i].emplace_back(*view, request));
+      }
     }
   }
-  if (auto read = inputs.read(); !read) return std::unexpected(std::move(read.error()));
+  std::size_t left = limits.samples;
+  for (const auto& [ticks, pass] : passes) {
+    if (auto done = pass.read(source_, limits, left); !done) {
+      return std::unexpected(std::move(done.error()));
+    }
+  }
   std::vector<std::vector<LabelledSeries>> answers(requests.size());
   for (std::size_t i = 0; i < requests.size(); ++i) {
-    for (const SeriesView* view : wanted[i]) append_series(*view, inputs, requests[i], answers[i]);
+    for (Answer& answer : wanted[i]) answer.append_to(answers[i]);
   }
   return answers;
 }
@@ -296,11 +322,15 @@ Result<std::vector<model::LabelsPtr>> StoredSeries::labels(const SeriesRequest& 
     if (!view->labels_of) {
       found.push_back(view->labels);
     } else {
-      Inputs inputs(source_, limits);
-      inputs.want(*view, request);
-      if (auto read = inputs.read(); !read) return std::unexpected(std::move(read.error()));
+      Answer answer(*view, request);
+      Pass pass(request);
+      pass.want(*view, answer);
+      std::size_t left = limits.samples;
+      if (auto read = pass.read(source_, limits, left); !read) {
+        return std::unexpected(std::move(read.error()));
+      }
       std::vector<LabelledSeries> series;
-      append_series(*view, inputs, request, series);
+      answer.append_to(series);
       for (LabelledSeries& each : series) found.push_back(std::move(each.labels));
     }
     if (found.size() >= most) break;

@@ -36,16 +36,16 @@ class ViewIndex {
 // What series are read from. All is called by several threads at once.
 struct StoredSource {
   std::shared_ptr<const model::SeriesReader> reader;  // never null
-  // The verdicts on a GPU, as SeriesReader::samples() gives a metric; every tick is there.
-  std::function<base::Result<std::vector<model::SeriesSample>>(const std::string& gpu,
-                                                               const model::TimeRange& range)>
+  // The verdicts on GPUs, as SeriesReader::visit() gives metrics; every tick is there.
+  std::function<base::Result<void>(std::span<const std::string> gpus, const model::Ticks& ticks,
+                                   const model::SampleVisitor& visit)>
       health;
   // The views there are now.
   std::function<base::Result<std::shared_ptr<const ViewIndex>>()> views;
 };
 
-// A reading without a value where there was one before is a staleness marker. Of several views of
-// the same reading it is read once.
+// A reading without a value where there was one before is a staleness marker. What several views
+// have of the same times of a reading is read once.
 class StoredSeries final : public model::LabelledSeriesReader {
  public:
   explicit StoredSeries(StoredSource source) : source_(std::move(source)) {}
