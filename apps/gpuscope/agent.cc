@@ -211,8 +211,8 @@ base::Result<void> Agent::make_server(const wire::MetricsOptions& options) {
 base::Result<void> Agent::make_answers(const wire::MetricsOptions& options) {
   const prom::Labels labels = agent_labels(settings_, options, server_->port());
   api::HistorySetup looks_back = history_setup(settings_, history_.get(), *server_);
-  auto queries =
-      query_setup(agent_series(history_.get(), options, labels, collector_, clock_), looks_back);
+  auto queries = query_setup(
+      settings_, agent_series(history_.get(), options, labels, collector_, clock_), looks_back);
   if (auto started = routes_.start_queries(clock_, std::move(queries)); !started) return started;
   return routes_.start_history(clock_, std::move(looks_back));
 }

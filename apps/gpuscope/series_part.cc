@@ -165,9 +165,11 @@ std::shared_ptr<const model::LabelledSeriesReader> agent_series(const history::H
                           .views = [views] { return views->get(); }});
 }
 
-api::QuerySetup query_setup(std::shared_ptr<const model::LabelledSeriesReader> series,
+api::QuerySetup query_setup(const config::AgentSettings& settings,
+                            std::shared_ptr<const model::LabelledSeriesReader> series,
                             const api::HistorySetup& history) {
   api::QuerySetup setup;
+  setup.subquery_step = settings.alerts.options.interval;
   setup.series = std::move(series);
   setup.why_none = history.why_none;
   setup.wake = history.wake;

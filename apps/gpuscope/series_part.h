@@ -32,7 +32,8 @@ std::shared_ptr<const model::LabelledSeriesReader> agent_series(const history::H
                                                                 const base::Clock& clock);
 
 // How requests are answered; `why_none` is that of the history.
-api::QuerySetup query_setup(std::shared_ptr<const model::LabelledSeriesReader> series,
+api::QuerySetup query_setup(const config::AgentSettings& settings,
+                            std::shared_ptr<const model::LabelledSeriesReader> series,
                             const api::HistorySetup& history);
 
 }  // namespace gpuscope::app

@@ -153,7 +153,8 @@ void Alerting::evaluate_due(WallTime now) {
     // A clock that was set back does not stop it.
     if (next_[g] > now && next_[g] <= now + interval) continue;
     next_[g] = next_[g] + interval > now && next_[g] <= now ? next_[g] + interval : now + interval;
-    const GroupResult result = evaluate(states_.rules(), g, now, ports_.reader, clock_);
+    const GroupResult result = evaluate(states_.rules(), g, now, ports_.reader, clock_,
+                                        {.subquery_step = options_.interval});
     states_.apply(result);
     ++totals_.evaluations;
     any = true;

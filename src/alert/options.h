@@ -18,7 +18,8 @@ struct DispatchOptions {
 
 struct AlertingOptions {
   std::vector<RuleGroup> rules;
-  std::chrono::milliseconds interval{15'000};  // of groups that have none of their own
+  // Of groups that have none of their own, and of subqueries without a step.
+  std::chrono::milliseconds interval{15'000};
   DispatchOptions dispatch;
   std::string external_url;  // of the agent, as browsers reach it; empty: nowhere
 };

@@ -51,9 +51,10 @@ std::string store_key(const KeptAlert& alert) {
 }  // namespace
 
 GroupResult evaluate(const RuleSet& rules, std::size_t group, WallTime time,
-                     const model::LabelledSeriesReader& reader, const base::Clock& clock) {
+                     const model::LabelledSeriesReader& reader, const base::Clock& clock,
+                     const query::Limits& limits) {
   GroupResult result{.group = group, .time = time, .results = {}, .durations = {}};
-  query::Querier querier(reader, milliseconds_of(time));
+  query::Querier querier(reader, milliseconds_of(time), limits);
   std::vector<query::Expression> expressions;
   for (const ReadyRule& rule : rules[group].rules) expressions.push_back(rule.expression);
   const auto read = querier.read(expressions);

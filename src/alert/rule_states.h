@@ -41,7 +41,8 @@ struct GroupResult {
 // Reads and computes; changes nothing, so that it may take its time beside everything else. Equal
 // selectors of a group are read once.
 GroupResult evaluate(const RuleSet& rules, std::size_t group, base::WallTime time,
-                     const model::LabelledSeriesReader& reader, const base::Clock& clock);
+                     const model::LabelledSeriesReader& reader, const base::Clock& clock,
+                     const query::Limits& limits = {});
 
 // Not thread-safe. A function of what it is given: it has no clock.
 class RuleStates {

@@ -220,6 +220,13 @@ std::optional<Response> QueryRoutes::answer(const http::Request& request, millis
   });
 }
 
+query::Limits QueryRoutes::limits(GoOn go_on) const {
+  return {.points = kMaxPoints,
+          .samples = kMaxSamples,
+          .subquery_step = setup_.subquery_step,
+          .go_on = std::move(go_on)};
+}
+
 std::optional<Response> QueryRoutes::query(const http::Request& request) {
   const auto form = Form::of(request);
   if (!form) return bad_data("cannot read the form");
@@ -231,8 +238,7 @@ std::optional<Response> QueryRoutes::query(const http::Request& request) {
   auto expression = form->expression();
   if (!expression) return bad_data(expression.error().message);
   return answer(request, *limit, [this, expression = *expression, time = *time](const auto& go_on) {
-    const auto value =
-        query::instant(*setup_.series, expression, time, {.samples = kMaxSamples, .go_on = go_on});
+    const auto value = query::instant(*setup_.series, expression, time, limits(go_on));
     if (!value) return failure(value.error());
     std::string body;
     write_value(body, *value, time);
@@ -255,15 +261,14 @@ std::optional<Response> QueryRoutes::query_range(const http::Request& request) {
                     "must be scalar or instant vector",
                     query::type_name(expression->type())));
   }
-  return answer(
-      request, *limit, [this, expression = *expression, steps = *steps](const auto& go_on) {
-        auto matrix = query::range(*setup_.series, expression, steps,
-                                   {.points = kMaxPoints, .samples = kMaxSamples, .go_on = go_on});
-        if (!matrix) return failure(matrix.error());
-        std::string body;
-        write_value(body, query::Value(std::move(*matrix)), steps.start_ms);
-        return json_response(std::move(body));
-      });
+  return answer(request, *limit,
+                [this, expression = *expression, steps = *steps](const auto& go_on) {
+                  auto matrix = query::range(*setup_.series, expression, steps, limits(go_on));
+                  if (!matrix) return failure(matrix.error());
+                  std::string body;
+                  write_value(body, query::Value(std::move(*matrix)), steps.start_ms);
+                  return json_response(std::move(body));
+                });
 }
 
 std::optional<Response> QueryRoutes::listing(

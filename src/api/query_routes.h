@@ -17,6 +17,7 @@
 #include "base/result.h"
 #include "http/server.h"
 #include "model/labelled_series.h"
+#include "query/query.h"
 #include "wire/gzip.h"
 
 namespace gpuscope::api {
@@ -25,7 +26,9 @@ struct QuerySetup {
   // Empty: there is none, and `why_none` says why.
   std::shared_ptr<const model::LabelledSeriesReader> series{};
   std::string why_none = "cannot look back: this agent keeps no history";
-  std::string version{};         // of the program
+  std::string version{};  // of the program
+  // Of subqueries that have none of their own: that of rules.
+  std::chrono::milliseconds subquery_step{query::Limits{}.subquery_step};
   std::function<void()> wake{};  // see SlowAnswers
   SlowAnswersOptions answers{};
 };
@@ -60,8 +63,10 @@ class QueryRoutes {
 
  private:
   struct Form;
+  using GoOn = std::function<base::Result<void>()>;
   // The body of an answer, worked out on a thread of its own.
-  using Work = std::function<http::Response(const std::function<base::Result<void>()>& go_on)>;
+  using Work = std::function<http::Response(const GoOn& go_on)>;
+  query::Limits limits(GoOn go_on) const;
   std::optional<http::Response> answer(const http::Request& request,
                                        std::chrono::milliseconds limit, Work work);
   // All label sets of the selectors that a request has, every one where it has none; then `use`.

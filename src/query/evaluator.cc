@@ -5,15 +5,15 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <iterator>
 #include <limits>
-#include <map>
-#include <optional>
 #include <set>
 
 #include "model/labels.h"
 #include "query/grid.h"
 #include "query/matcher.h"
 #include "query/query.h"
+#include "query/reads.h"
 
 namespace gpuscope::query {
 namespace {
@@ -22,30 +22,6 @@ using base::ErrorKind;
 using base::Result;
 using model::LabelledSample;
 using model::LabelledSeries;
-using model::SeriesRequest;
-
-std::unexpected<base::Error> too_many_samples(std::size_t most) {
-  return base::fail(ErrorKind::kInvalidArgument,
-                    fmt::format("cannot evaluate the expression: it would hold more than {} "
-                                "samples at a time; ask for fewer series or less time",
-                                most));
-}
-
-// Whether the samples of the one request answer the other, too.
-bool covers(const SeriesRequest& have, const SeriesRequest& need) {
-  if (have.begin_ms > need.begin_ms || have.end_ms < need.end_ms) return false;
-  return have.step_ms == 0 || (have.step_ms == need.step_ms && have.end_ms == need.end_ms &&
-                               have.steps_from_ms == need.steps_from_ms);
-}
-
-SeriesRequest join(SeriesRequest left, const SeriesRequest& right) {
-  const bool alike = left.step_ms == right.step_ms && left.steps_from_ms == right.steps_from_ms &&
-                     left.end_ms == right.end_ms;
-  if (!alike) left.step_ms = left.steps_from_ms = 0;
-  left.begin_ms = std::min(left.begin_ms, right.begin_ms);
-  left.end_ms = std::max(left.end_ms, right.end_ms);
-  return left;
-}
 
 // The matchers of a selector as labels, as absent() answers with them.
 LabelsPtr labels_of_absence(const Node& argument) {
@@ -61,141 +37,49 @@ LabelsPtr labels_of_absence(const Node& argument) {
   return labels;
 }
 
-}  // namespace
+// `room` is for those of a series that has some.
+std::span<const LabelledSample> without_markers(const std::vector<LabelledSample>& samples,
+                                                std::vector<LabelledSample>& room) {
+  const auto is_marker = [](const LabelledSample& sample) { return model::is_stale(sample.value); };
+  if (std::ranges::none_of(samples, is_marker)) return samples;
+  room.clear();
+  std::ranges::remove_copy_if(samples, std::back_inserter(room), is_marker);
+  return room;
+}
 
-class Querier::Impl {
+void sort_by_labels(Matrix& matrix) {
+  std::ranges::sort(matrix, [](const Series& a, const Series& b) { return *a.labels < *b.labels; });
+}
+
+Matrix matrix_of(const Grid& grid, const Steps& steps) {
+  Matrix matrix;
+  for (std::size_t i = 0; i < grid.size(); ++i) {
+    Series series{grid.labels[i], {}};
+    series.points.reserve(
+        static_cast<std::size_t>(std::count(grid.has(i), grid.has(i) + grid.steps, 1)));
+    for (std::size_t step = 0; step < grid.steps; ++step) {
+      if (grid.has(i)[step] != 0) series.points.push_back({steps.time(step), grid.row(i)[step]});
+    }
+    if (!series.points.empty()) matrix.push_back(std::move(series));
+  }
+  sort_by_labels(matrix);
+  return matrix;
+}
+
+// One evaluation at its steps; a subquery begins another one within it.
+class Evaluation {
  public:
-  Impl(const model::LabelledSeriesReader& reader, const Steps& steps, Limits limits)
-      : reader_(reader), steps_(steps), limits_(std::move(limits)) {}
+  Evaluation(const Reads& reads, const Steps& steps, const Limits& limits)
+      : reads_(reads), steps_(steps), limits_(limits) {}
 
-  Result<void> check() const {
-    if (steps_.step_ms <= 0) {
-      return base::fail(ErrorKind::kInvalidArgument,
-                        "cannot evaluate at steps of no length: zero or negative query resolution "
-                        "step widths are not accepted");
-    }
-    if (steps_.end_ms < steps_.start_ms) {
-      return base::fail(ErrorKind::kInvalidArgument,
-                        "cannot evaluate a range that ends before it begins");
-    }
-    if (steps_.count() > limits_.points) {
-      return base::fail(ErrorKind::kInvalidArgument,
-                        fmt::format("cannot evaluate at {} steps: exceeded maximum resolution of "
-                                    "{} points per timeseries; take a longer step",
-                                    steps_.count(), limits_.points));
-    }
-    return go_on();
-  }
-
-  Result<void> read(std::span<const Expression> expressions) {
-    Wanted wanted;
-    for (const Expression& expression : expressions) collect(expression.root(), wanted);
-    return fetch(wanted);
-  }
-
-  Result<Operand> evaluate(const Expression& expression) {
-    if (auto fine = check(); !fine) return std::unexpected(std::move(fine.error()));
-    Wanted wanted;
-    collect(expression.root(), wanted);
-    if (auto done = fetch(wanted); !done) return std::unexpected(std::move(done.error()));
-    return eval(expression.root());
-  }
-
-  // Of a range selector, at the instant.
-  Result<Matrix> samples_of(const Node& node) {
-    Matrix matrix;
-    for (const LabelledSeries& series : series_of(node)) {
-      const auto clean = without_markers(series.samples);
-      const std::int64_t end = steps_.start_ms - node.offset_ms;
-      Series found{series.labels, {}};
-      for (const LabelledSample& sample : clean) {
-        if (sample.time_ms >= end - node.range_ms && sample.time_ms <= end) {
-          found.points.push_back(sample);
-        }
-      }
-      if (!found.points.empty()) matrix.push_back(std::move(found));
-    }
-    std::ranges::sort(matrix,
-                      [](const Series& a, const Series& b) { return *a.labels < *b.labels; });
-    return matrix;
-  }
-
-  const Steps& steps() const { return steps_; }
+  Result<Operand> eval(const Node& node);
+  // Of a range selector or a subquery, at the instant.
+  Result<Matrix> matrix(const Node& node);
 
  private:
-  struct Read {
-    SeriesRequest request;
-    std::vector<LabelledSeries> series;
-  };
-  using Wanted = std::map<std::string, SeriesRequest>;
-
   Result<void> go_on() const { return limits_.go_on ? limits_.go_on() : Result<void>{}; }
   std::size_t count() const { return steps_.count(); }
   Grid grid() const { return Grid(count()); }
-
-  SeriesRequest request_of(const Node& node) const {
-    const std::int64_t first = steps_.start_ms - node.offset_ms;
-    const std::int64_t last = steps_.time(count() - 1) - node.offset_ms;
-    SeriesRequest request{.matchers = node.matchers, .begin_ms = first, .end_ms = last};
-    if (node.range_ms != 0) {
-      request.begin_ms -= node.range_ms;
-    } else {
-      request.begin_ms -= limits_.lookback.count();
-      request.step_ms = steps_.step_ms;
-      request.steps_from_ms = first;
-    }
-    return request;
-  }
-
-  void collect(const Node& node, Wanted& wanted) const {
-    if (node.kind == NodeKind::kSelector) {
-      const SeriesRequest request = request_of(node);
-      const auto have = reads_.find(node.matchers_text);
-      if (have != reads_.end() && covers(have->second.request, request)) return;
-      const auto at = wanted.find(node.matchers_text);
-      if (at == wanted.end()) {
-        wanted.emplace(node.matchers_text, request);
-      } else {
-        at->second = join(std::move(at->second), request);
-      }
-    }
-    for (const NodePtr& part : node.parts) collect(*part, wanted);
-  }
-
-  Result<void> fetch(const Wanted& wanted) {
-    if (wanted.empty()) return {};
-    std::vector<SeriesRequest> requests;
-    requests.reserve(wanted.size());
-    for (const auto& [text, request] : wanted) requests.push_back(request);
-    const std::size_t left = limits_.samples - std::min(held_, limits_.samples);
-    auto answers = reader_.read(requests, {.samples = left, .go_on = limits_.go_on});
-    if (!answers) return std::unexpected(std::move(answers.error()));
-    if (answers->size() != requests.size()) {
-      return base::fail(ErrorKind::kInternal, "cannot evaluate the expression: series are missing");
-    }
-    std::size_t i = 0;
-    for (const auto& [text, request] : wanted) {
-      std::erase_if((*answers)[i],
-                    [](const LabelledSeries& series) { return series.samples.empty(); });
-      for (const LabelledSeries& series : (*answers)[i]) held_ += series.samples.size();
-      reads_[text] = {request, std::move((*answers)[i])};
-      ++i;
-    }
-    return held_ <= limits_.samples ? Result<void>{} : too_many_samples(limits_.samples);
-  }
-
-  const std::vector<LabelledSeries>& series_of(const Node& node) const {
-    return reads_.at(node.matchers_text).series;
-  }
-
-  static std::vector<LabelledSample> without_markers(const std::vector<LabelledSample>& samples) {
-    std::vector<LabelledSample> clean;
-    clean.reserve(samples.size());
-    std::ranges::copy_if(samples, std::back_inserter(clean), [](const LabelledSample& sample) {
-      return !model::is_stale(sample.value);
-    });
-    return clean;
-  }
 
   // Whether there is room for as many series, and nobody wants to end this.
   Result<void> admit(std::size_t series) const {
@@ -204,26 +88,27 @@ class Querier::Impl {
     return {};
   }
 
-  Result<Operand> eval(const Node& node);
   Result<Grid> select(const Node& node) const;
+  Result<Matrix> subquery(const Node& node) const;
   Result<Operand> sign(const Node& node, Operand inner) const;
   Result<Operand> call(const Node& node);
   Result<Operand> call_over_range(const Node& node);
-  Result<Grid> over_ranges(const Node& node, const Node& selector, const Numbers& parameter) const;
+  Result<Grid> over_ranges(const Node& node, const Node& ranged, const Numbers& parameter) const;
+  Result<bool> over_series(const Node& node, const Node& ranged,
+                           std::span<const LabelledSample> samples, const Numbers& parameter,
+                           Grid& out) const;
   Grid absent(const Node& argument, const Grid& grid) const;
   Result<Grid> label_replace(const Node& node, Grid grid) const;
   Result<Grid> map_values(const Node& node, Grid grid, const std::array<Numbers, 2>& numbers) const;
   Numbers scalar(const Grid& grid) const;
 
-  const model::LabelledSeriesReader& reader_;
+  const Reads& reads_;
   const Steps steps_;
-  const Limits limits_;
-  std::map<std::string, Read> reads_{};  // by the text of the matchers
-  std::size_t held_ = 0;                 // samples in reads_, and in those that were replaced
+  const Limits& limits_;
 };
 
-Result<Grid> Querier::Impl::select(const Node& node) const {
-  const std::vector<LabelledSeries>& all = series_of(node);
+Result<Grid> Evaluation::select(const Node& node) const {
+  const std::vector<LabelledSeries>& all = reads_.of(node);
   if (auto fits = admit(all.size()); !fits) return std::unexpected(std::move(fits.error()));
   Grid out = grid();
   const std::int64_t lookback = limits_.lookback.count();
@@ -247,40 +132,114 @@ Result<Grid> Querier::Impl::select(const Node& node) const {
   return out;
 }
 
-Result<Grid> Querier::Impl::over_ranges(const Node& node, const Node& selector,
-                                        const Numbers& parameter) const {
-  const std::vector<LabelledSeries>& all = series_of(selector);
-  if (auto fits = admit(all.size()); !fits) return std::unexpected(std::move(fits.error()));
-  Grid out = grid();
-  for (const LabelledSeries& series : all) {
-    if (auto on = go_on(); !on) return std::unexpected(std::move(on.error()));
-    const auto clean = without_markers(series.samples);
-    const bool keeps_name = node.function == Function::kLastOverTime;
-    const std::size_t at = out.add(keeps_name ? series.labels : without_name(series.labels));
-    bool any = false;
-    std::size_t first = 0;
-    std::size_t end = 0;
-    for (std::size_t step = 0; step < out.steps; ++step) {
-      const std::int64_t time = steps_.time(step) - selector.offset_ms;
-      while (end < clean.size() && clean[end].time_ms <= time) ++end;
-      while (first < end && clean[first].time_ms < time - selector.range_ms) ++first;
-      if (first == end) continue;
-      const MaybeNumber number =
-          over_range(node.function, {.samples = std::span(clean).subspan(first, end - first),
-                                     .begin_ms = time - selector.range_ms,
-                                     .end_ms = time,
-                                     .parameter = parameter.empty() ? 0 : parameter[step]});
-      if (!number.present) continue;
-      out.row(at)[step] = number.value;
-      out.has(at)[step] = 1;
-      any = true;
+Result<Matrix> Evaluation::subquery(const Node& node) const {
+  const auto steps = subquery_steps(node, steps_, limits_);
+  if (!steps) return Matrix{};
+  if (steps->count() > limits_.subquery_points) {
+    return base::fail(ErrorKind::kInvalidArgument,
+                      fmt::format("cannot evaluate a subquery at {} steps: {} are possible; take a "
+                                  "longer step or less time",
+                                  steps->count(), limits_.subquery_points));
+  }
+  auto inner = Evaluation(reads_, *steps, limits_).eval(*node.parts[0]);
+  if (!inner) return std::unexpected(std::move(inner.error()));
+  return matrix_of(inner->grid, *steps);
+}
+
+Result<Matrix> Evaluation::matrix(const Node& node) {
+  if (node.kind == NodeKind::kSubquery) return subquery(node);
+  Matrix matrix;
+  const std::int64_t end = steps_.start_ms - node.offset_ms;
+  std::vector<LabelledSample> room;
+  for (const LabelledSeries& series : reads_.of(node)) {
+    Series found{series.labels, {}};
+    for (const LabelledSample& sample : without_markers(series.samples, room)) {
+      if (sample.time_ms >= end - node.range_ms && sample.time_ms <= end) {
+        found.points.push_back(sample);
+      }
     }
-    if (!any) out.pop();
+    if (!found.points.empty()) matrix.push_back(std::move(found));
+  }
+  sort_by_labels(matrix);
+  return matrix;
+}
+
+// Fills the last series of `out`; false: it has no value at any step.
+Result<bool> Evaluation::over_series(const Node& node, const Node& ranged,
+                                     std::span<const LabelledSample> samples,
+                                     const Numbers& parameter, Grid& out) const {
+  constexpr std::size_t kAskAfter = 1'000'000;  // samples that were looked at
+  const std::size_t at = out.size() - 1;
+  bool any = false;
+  // Of the window: where it begins, and behind what it ends. They move on from step to step.
+  const auto place_of = [&](std::int64_t time) {
+    const auto at_or_after = std::ranges::lower_bound(samples, time, {}, &LabelledSample::time_ms);
+    return static_cast<std::size_t>(at_or_after - samples.begin());
+  };
+  std::size_t first = place_of(steps_.start_ms - ranged.offset_ms - ranged.range_ms);
+  std::size_t end = place_of(steps_.start_ms - ranged.offset_ms);
+  std::size_t looked_at = 0;
+  for (std::size_t step = 0; step < out.steps; ++step) {
+    const std::int64_t time = steps_.time(step) - ranged.offset_ms;
+    while (end < samples.size() && samples[end].time_ms <= time) ++end;
+    while (first < end && samples[first].time_ms < time - ranged.range_ms) ++first;
+    if (first == end) continue;
+    looked_at += end - first;
+    if (looked_at > kAskAfter) {
+      if (auto on = go_on(); !on) return std::unexpected(std::move(on.error()));
+      looked_at = 0;
+    }
+    const MaybeNumber number =
+        over_range(node.function, {.samples = samples.subspan(first, end - first),
+                                   .begin_ms = time - ranged.range_ms,
+                                   .end_ms = time,
+                                   .parameter = parameter.empty() ? 0 : parameter[step]});
+    if (!number.present) continue;
+    out.row(at)[step] = number.value;
+    out.has(at)[step] = 1;
+    any = true;
+  }
+  return any;
+}
+
+Result<Grid> Evaluation::over_ranges(const Node& node, const Node& ranged,
+                                     const Numbers& parameter) const {
+  Grid out = grid();
+  const bool keeps_name = node.function == Function::kLastOverTime;
+  const auto add = [&](const LabelsPtr& labels,
+                       std::span<const LabelledSample> samples) -> Result<void> {
+    if (auto on = go_on(); !on) return on;
+    out.add(labels);
+    const auto any = over_series(node, ranged, samples, parameter, out);
+    if (!any) return std::unexpected(any.error());
+    if (!*any) out.pop();
+    return {};
+  };
+  if (ranged.kind == NodeKind::kSubquery) {
+    const auto found = subquery(ranged);
+    if (!found) return std::unexpected(found.error());
+    if (auto fits = admit(found->size()); !fits) return std::unexpected(std::move(fits.error()));
+    for (const Series& series : *found) {
+      const LabelsPtr labels = keeps_name ? series.labels : without_name(series.labels);
+      if (auto done = add(labels, series.points); !done) {
+        return std::unexpected(std::move(done.error()));
+      }
+    }
+    return out;
+  }
+  const std::vector<LabelledSeries>& all = reads_.of(ranged);
+  if (auto fits = admit(all.size()); !fits) return std::unexpected(std::move(fits.error()));
+  std::vector<LabelledSample> room;
+  for (const LabelledSeries& series : all) {
+    const LabelsPtr& labels = keeps_name ? series.labels : reads_.nameless(series.labels);
+    if (auto done = add(labels, without_markers(series.samples, room)); !done) {
+      return std::unexpected(std::move(done.error()));
+    }
   }
   return out;
 }
 
-Grid Querier::Impl::absent(const Node& argument, const Grid& grid) const {
+Grid Evaluation::absent(const Node& argument, const Grid& grid) const {
   Grid out = this->grid();
   const std::size_t at = out.add(labels_of_absence(argument));
   for (std::size_t step = 0; step < out.steps; ++step) {
@@ -292,7 +251,7 @@ Grid Querier::Impl::absent(const Node& argument, const Grid& grid) const {
   return out;
 }
 
-Result<Operand> Querier::Impl::call_over_range(const Node& node) {
+Result<Operand> Evaluation::call_over_range(const Node& node) {
   const bool has_number = node.function == Function::kQuantileOverTime;
   Numbers parameter;
   if (has_number) {
@@ -300,12 +259,12 @@ Result<Operand> Querier::Impl::call_over_range(const Node& node) {
     if (!number) return number;
     parameter = std::move(number->numbers);
   }
-  const Node& selector = bare(*node.parts[has_number ? 1 : 0]);
-  auto found = over_ranges(node, selector, parameter);
+  const Node& ranged = bare(*node.parts[has_number ? 1 : 0]);
+  auto found = over_ranges(node, ranged, parameter);
   if (!found) return std::unexpected(std::move(found.error()));
   Operand out{.type = Type::kVector};
   if (node.function == Function::kAbsentOverTime) {
-    out.grid = absent(selector, *found);
+    out.grid = absent(ranged, *found);
     return out;
   }
   if (auto unique = check_unique(*found); !unique) {
@@ -315,8 +274,8 @@ Result<Operand> Querier::Impl::call_over_range(const Node& node) {
   return out;
 }
 
-Result<Grid> Querier::Impl::map_values(const Node& node, Grid grid,
-                                       const std::array<Numbers, 2>& numbers) const {
+Result<Grid> Evaluation::map_values(const Node& node, Grid grid,
+                                    const std::array<Numbers, 2>& numbers) const {
   const auto value_of = [&](double value, std::size_t step) {
     const auto number = [&](std::size_t i) { return numbers[i][step]; };
     switch (node.function) {
@@ -350,7 +309,7 @@ Result<Grid> Querier::Impl::map_values(const Node& node, Grid grid,
   return grid;
 }
 
-Result<Grid> Querier::Impl::label_replace(const Node& node, Grid grid) const {
+Result<Grid> Evaluation::label_replace(const Node& node, Grid grid) const {
   const std::string& name = bare(*node.parts[1]).string;
   const std::string& replacement = bare(*node.parts[2]).string;
   const std::string& source = bare(*node.parts[3]).string;
@@ -365,7 +324,7 @@ Result<Grid> Querier::Impl::label_replace(const Node& node, Grid grid) const {
   return grid;
 }
 
-Numbers Querier::Impl::scalar(const Grid& grid) const {
+Numbers Evaluation::scalar(const Grid& grid) const {
   Numbers numbers(count(), kNan);
   for (std::size_t step = 0; step < numbers.size(); ++step) {
     std::size_t found = 0;
@@ -377,7 +336,7 @@ Numbers Querier::Impl::scalar(const Grid& grid) const {
   return numbers;
 }
 
-Result<Operand> Querier::Impl::call(const Node& node) {
+Result<Operand> Evaluation::call(const Node& node) {
   if (node.function <= Function::kAbsentOverTime) return call_over_range(node);
   Operand out{.type = node.type};
   if (node.function == Function::kTime) {
@@ -421,7 +380,7 @@ Result<Operand> Querier::Impl::call(const Node& node) {
   return out;
 }
 
-Result<Operand> Querier::Impl::sign(const Node& node, Operand inner) const {
+Result<Operand> Evaluation::sign(const Node& node, Operand inner) const {
   if (node.op == Operator::kAdd) return inner;
   for (double& number : inner.numbers) number = -number;
   if (inner.type == Type::kScalar) return inner;
@@ -433,7 +392,7 @@ Result<Operand> Querier::Impl::sign(const Node& node, Operand inner) const {
   return inner;
 }
 
-Result<Operand> Querier::Impl::eval(const Node& node) {
+Result<Operand> Evaluation::eval(const Node& node) {
   switch (node.kind) {
     case NodeKind::kNumber:
       return Operand{.type = Type::kScalar, .numbers = Numbers(count(), node.number)};
@@ -448,6 +407,8 @@ Result<Operand> Querier::Impl::eval(const Node& node) {
       if (!found) return std::unexpected(std::move(found.error()));
       return Operand{.type = Type::kVector, .grid = std::move(*found)};
     }
+    case NodeKind::kSubquery:
+      break;  // only functions of ranges look into one
     case NodeKind::kSign: {
       auto inner = eval(*node.parts[0]);
       return inner ? sign(node, std::move(*inner)) : std::move(inner);
@@ -479,8 +440,6 @@ Result<Operand> Querier::Impl::eval(const Node& node) {
   return Operand{};
 }
 
-namespace {
-
 Vector vector_of(const Grid& grid) {
   Vector vector;
   vector.reserve(grid.size());
@@ -490,22 +449,58 @@ Vector vector_of(const Grid& grid) {
   return vector;
 }
 
-Matrix matrix_of(const Grid& grid, const Steps& steps) {
-  Matrix matrix;
-  for (std::size_t i = 0; i < grid.size(); ++i) {
-    Series series{grid.labels[i], {}};
-    series.points.reserve(
-        static_cast<std::size_t>(std::count(grid.has(i), grid.has(i) + grid.steps, 1)));
-    for (std::size_t step = 0; step < grid.steps; ++step) {
-      if (grid.has(i)[step] != 0) series.points.push_back({steps.time(step), grid.row(i)[step]});
-    }
-    if (!series.points.empty()) matrix.push_back(std::move(series));
-  }
-  std::ranges::sort(matrix, [](const Series& a, const Series& b) { return *a.labels < *b.labels; });
-  return matrix;
-}
-
 }  // namespace
+
+class Querier::Impl {
+ public:
+  Impl(const model::LabelledSeriesReader& reader, const Steps& steps, Limits limits)
+      : steps_(steps), limits_(std::move(limits)), reads_(reader, limits_) {}
+
+  Result<void> check() const {
+    if (steps_.step_ms <= 0) {
+      return base::fail(ErrorKind::kInvalidArgument,
+                        "cannot evaluate at steps of no length: zero or negative query resolution "
+                        "step widths are not accepted");
+    }
+    if (steps_.end_ms < steps_.start_ms) {
+      return base::fail(ErrorKind::kInvalidArgument,
+                        "cannot evaluate a range that ends before it begins");
+    }
+    if (steps_.count() > limits_.points) {
+      return base::fail(ErrorKind::kInvalidArgument,
+                        fmt::format("cannot evaluate at {} steps: exceeded maximum resolution of "
+                                    "{} points per timeseries; take a longer step",
+                                    steps_.count(), limits_.points));
+    }
+    return limits_.go_on ? limits_.go_on() : Result<void>{};
+  }
+
+  Result<void> read(std::span<const Expression> expressions) {
+    if (auto fine = check(); !fine) return fine;
+    Reads::Wanted wanted;
+    for (const Expression& expression : expressions) {
+      reads_.want(expression.root(), steps_, wanted);
+    }
+    return reads_.fetch(wanted);
+  }
+
+  Result<Operand> evaluate(const Expression& expression) {
+    if (auto done = read({&expression, 1}); !done) return std::unexpected(std::move(done.error()));
+    return Evaluation(reads_, steps_, limits_).eval(expression.root());
+  }
+
+  Result<Matrix> matrix(const Expression& expression) {
+    if (auto done = read({&expression, 1}); !done) return std::unexpected(std::move(done.error()));
+    return Evaluation(reads_, steps_, limits_).matrix(bare(expression.root()));
+  }
+
+  const Steps& steps() const { return steps_; }
+
+ private:
+  const Steps steps_;
+  const Limits limits_;
+  Reads reads_;
+};
 
 Querier::Querier(const model::LabelledSeriesReader& reader, std::int64_t time_ms, Limits limits)
     : Querier(reader, Steps{time_ms, time_ms, 1}, std::move(limits)) {}
@@ -515,15 +510,12 @@ Querier::~Querier() = default;
 Querier::Querier(Querier&&) noexcept = default;
 
 Result<void> Querier::read(std::span<const Expression> expressions) {
-  if (auto fine = impl_->check(); !fine) return fine;
   return impl_->read(expressions);
 }
 
 Result<Value> Querier::instant(const Expression& expression) {
-  const Node& root = bare(expression.root());
-  if (root.type == Type::kMatrix) {
-    if (auto read = this->read({&expression, 1}); !read) return std::unexpected(read.error());
-    auto matrix = impl_->samples_of(root);
+  if (expression.type() == Type::kMatrix) {
+    auto matrix = impl_->matrix(expression);
     if (!matrix) return std::unexpected(std::move(matrix.error()));
     return Value(std::move(*matrix));
   }

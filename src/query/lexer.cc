@@ -279,14 +279,15 @@ Result<Token> Lexer::scan() {
       (digit || (c == '.' && kDigits.find(after) != std::string_view::npos && after != '\0'))) {
     return scan_number_or_duration();
   }
-  if ((base::is_name_char(c) && !base::is_digit(c)) || (c == ':' && !in_braces_)) {
-    while (base::is_name_char(front()) || (front() == ':' && !in_braces_)) ++position_;
+  const bool names_have_colons = !in_braces_ && !in_brackets_;
+  if ((base::is_name_char(c) && !base::is_digit(c)) || (c == ':' && names_have_colons)) {
+    while (base::is_name_char(front()) || (front() == ':' && names_have_colons)) ++position_;
     Token word = token(Kind::kWord, begin);
     if (!in_braces_ && (word.is_word("inf") || word.is_word("nan"))) word.kind = Kind::kNumber;
     return word;
   }
   constexpr std::array<std::string_view, 6> kPairs{"==", "!=", "=~", "!~", "<=", ">="};
-  constexpr std::string_view kSingles = "(){}[],=<>+-*/%^@";
+  constexpr std::string_view kSingles = "(){}[],:=<>+-*/%^@";
   const std::string_view pair = text_.substr(position_, 2);
   if (std::ranges::find(kPairs, pair) != kPairs.end()) {
     position_ += 2;
@@ -299,6 +300,8 @@ Result<Token> Lexer::scan() {
   if (c == '{') in_braces_ = true;
   if (c == '}') in_braces_ = false;
   wants_duration_ = c == '[';
+  if (c == '[') in_brackets_ = true;
+  if (c == ']') in_brackets_ = false;
   return token(Kind::kSymbol, begin);
 }
 

@@ -24,7 +24,7 @@ struct Token {
 };
 
 // Cuts a text into words, one ahead. Which ones there are depends on where one is: within braces
-// numbers are none, and behind '[' stands a duration.
+// numbers are none, behind '[' stands a duration, and up to the ']' a colon is no part of a name.
 class Lexer {
  public:
   explicit Lexer(std::string_view text) : text_(text) {}
@@ -55,6 +55,7 @@ class Lexer {
   std::size_t position_ = 0;
   bool has_next_ = false;
   bool in_braces_ = false;
+  bool in_brackets_ = false;
   bool wants_duration_ = false;
   Token next_;
 };

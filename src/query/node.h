@@ -99,6 +99,7 @@ enum class NodeKind : std::uint8_t {
   kNumber,
   kString,
   kSelector,  // a vector, or with a range a matrix
+  kSubquery,  // the matrix of what is in it, evaluated at steps of its own
   kParen,
   kSign,
   kBinary,
@@ -117,8 +118,10 @@ struct Node {
   // A selector.
   std::vector<model::LabelMatcher> matchers;
   std::string matchers_text;  // alike for the same matchers
+  // A selector, or a subquery.
   std::int64_t range_ms = 0;  // 0: none
   std::int64_t offset_ms = 0;
+  std::int64_t step_ms = 0;  // of a subquery; 0: that of Limits
   // An operation.
   Operator op = Operator::kAdd;
   bool return_bool = false;
@@ -132,7 +135,7 @@ struct Node {
   std::shared_ptr<const re2::RE2> regex;  // of label_replace
 
   // Of an operation: left, right. Of an aggregation: the vector, then the parameter. Of a call: its
-  // arguments. Of parentheses and of a sign: one.
+  // arguments. Of parentheses, of a sign and of a subquery: one.
   std::vector<std::shared_ptr<const Node>> parts;
 };
 using NodePtr = std::shared_ptr<const Node>;

@@ -146,7 +146,8 @@ class Parser {
   NodePtr number(const Token& token);
   NodePtr selector(std::string_view name, std::size_t at);
   bool matcher(Node& node);
-  NodePtr range(const NodePtr& node, std::size_t at);
+  NodePtr range(NodePtr node, std::size_t at);
+  NodePtr subquery(NodePtr node, std::size_t at, std::int64_t range_ms);
   NodePtr offset(const NodePtr& node, std::size_t at);
   std::optional<std::int64_t> duration(const Token& token);
   NodePtr call(const Token& token);
@@ -289,7 +290,7 @@ NodePtr Parser::postfix(NodePtr node) {
     const Token& next = peek();
     if (next.is("@")) return wrong(next.at, "the modifier @ is not supported here");
     if (next.is("[")) {
-      node = range(node, take().at);
+      node = range(std::move(node), take().at);
     } else if (next.is_word("offset")) {
       node = offset(node, take().at);
     } else {
@@ -299,14 +300,13 @@ NodePtr Parser::postfix(NodePtr node) {
   return error_ ? nullptr : node;
 }
 
-NodePtr Parser::range(const NodePtr& node, std::size_t at) {
+NodePtr Parser::range(NodePtr node, std::size_t at) {
   const auto length = duration(take());
   if (!length) return nullptr;
-  const Token& close = peek();
-  if (close.text.starts_with(':')) return wrong(close.at, "subqueries are not supported here");
-  if (!expect("]")) return nullptr;
+  if (take(":")) return subquery(std::move(node), at, *length);
+  if (!take("]")) return unexpected(peek(), "':' or ']'");
   if (node->kind != NodeKind::kSelector || node->range_ms != 0) {
-    return wrong(at, "a range stands behind a selector of series alone");
+    return wrong(at, "a range without ':' stands behind a selector of series alone");
   }
   if (node->offset_ms != 0) return wrong(at, "a range stands before the offset");
   auto ranged = std::make_shared<Node>(*node);
@@ -315,12 +315,29 @@ NodePtr Parser::range(const NodePtr& node, std::size_t at) {
   return ranged;
 }
 
+// Behind its colon.
+NodePtr Parser::subquery(NodePtr node, std::size_t at, std::int64_t range_ms) {
+  auto made = make(NodeKind::kSubquery, Type::kMatrix, node->at);
+  made->range_ms = range_ms;
+  if (!peek().is("]")) {
+    const auto step = duration(take());
+    if (!step) return nullptr;
+    made->step_ms = *step;
+  }
+  if (!expect("]")) return nullptr;
+  if (node->type != Type::kVector) {
+    return wrong(at, fmt::format("a subquery stands behind an instant vector and not behind a {}",
+                                 long_type_name(node->type)));
+  }
+  return with_parts(std::move(made), {std::move(node)});
+}
+
 NodePtr Parser::offset(const NodePtr& node, std::size_t at) {
   const bool minus = take("-");
   const auto length = duration(take());
   if (!length) return nullptr;
-  if (node->kind != NodeKind::kSelector) {
-    return wrong(at, "offset stands behind a selector of series alone");
+  if (node->kind != NodeKind::kSelector && node->kind != NodeKind::kSubquery) {
+    return wrong(at, "offset stands behind a selector of series or a subquery alone");
   }
   if (node->offset_ms != 0) return wrong(at, "offset stands there twice");
   auto moved = std::make_shared<Node>(*node);

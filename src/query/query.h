@@ -80,9 +80,12 @@ struct Steps {
 };
 
 struct Limits {
-  std::size_t points = 11'000;       // of one series
-  std::size_t samples = 50'000'000;  // read, or in a result on the way, at one time
+  std::size_t points = 11'000;              // of one series
+  std::size_t samples = 50'000'000;         // read, or in a result on the way, at one time
+  std::size_t subquery_points = 1'000'000;  // of one series in a subquery
   std::chrono::milliseconds lookback{std::chrono::minutes{5}};
+  // Of a subquery that has none of its own: Prometheus's evaluation_interval. Over 0.
+  std::chrono::milliseconds subquery_step{std::chrono::minutes{1}};
   // Asked now and then: an error ends the evaluation with it. Empty: nothing does.
   std::function<base::Result<void>()> go_on{};
 };

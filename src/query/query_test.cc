@@ -156,6 +156,24 @@ TEST(Query, MeansWhatPrometheusMeans) {
       {"delta(temp{gpu=\"1\"}[1m])", {{"gpu=1,model=B", -4}}},
       {"resets(energy[10m])", {{"gpu=0", 1}}},
       {"changes(temp{gpu=\"2\"}[10m])", {{"gpu=2,model=B", 0}}},
+      // Subqueries: at multiples of their step, both ends included, whatever the time.
+      {"count_over_time(temp[5m:1m])",
+       {{"gpu=0,model=A", 5}, {"gpu=1,model=B", 5}, {"gpu=2,model=B", 5}}},
+      {"count_over_time(temp{gpu=\"0\"}[280s:40s])", {{"gpu=0,model=A", 8}}},
+      {"count_over_time(temp{gpu=\"0\"}[280s:])", {{"gpu=0,model=A", 5}}},
+      {"sum_over_time(time_of[1m:20s])", {}},
+      {"min_over_time(vector(time())[1m:40s])", {{"", 960}}},
+      {"sum_over_time(vector(time())[1m:50s] offset 40s)", {{"", 1850}}},
+      {"last_over_time(temp{gpu=\"0\"}[10s:7s])", {{gpu0, 79}}},
+      {"last_over_time(temp{gpu=\"0\"}[3s:7s])", {}},
+      {"avg_over_time((temp{gpu=\"0\"} > 77)[2m:30s])", {{"gpu=0,model=A", 79}}},
+      {"rate(sum(energy)[2m:30s])", {{"", 2}}},
+      {"max_over_time(temp{gpu=\"0\"}[1m:15s] offset 5m)", {{"gpu=0,model=A", 59}}},
+      {"max_over_time(temp{gpu=\"0\"} offset 5m [1m:15s])", {{"gpu=0,model=A", 59}}},
+      {"max_over_time(min_over_time(temp{gpu=\"0\"}[1m:15s])[5m:100s])", {{"gpu=0,model=A", 76}}},
+      {"quantile_over_time(1, temp{gpu=\"1\"}[1m:20s])", {{"gpu=1,model=B", 54}}},
+      {"absent_over_time(temp{gpu=\"3\"}[5m:1m])", {{"", 1}}},
+      {"absent_over_time(temp[5m:1m])", {}},
       // Functions.
       {"abs(-temp{gpu=\"0\"})", {{"gpu=0,model=A", 80}}},
       {"ceil(vector(1.2)) + floor(vector(1.8))", {{"", 3}}},
@@ -236,7 +254,30 @@ TEST(Query, EvaluatesRanges) {
   ASSERT_TRUE(instant_matrix);
   EXPECT_THAT(std::get<Matrix>(*instant_matrix).front().points,
               testing::ElementsAre(LabelledSample{970'000, 10}, LabelledSample{985'000, 10}));
+  const auto subquery = instant(series, *Expression::parse("(temp{gpu='2'}[45s:20s])"), kNow);
+  ASSERT_TRUE(subquery) << subquery.error().message;
+  EXPECT_THAT(std::get<Matrix>(*subquery).front().points,
+              testing::ElementsAre(LabelledSample{960'000, 10}, LabelledSample{980'000, 10}));
   EXPECT_EQ(std::get<std::string>(*instant(series, *Expression::parse("('a')"), kNow)), "a");
+}
+
+TEST(Query, EvaluatesSubqueriesOfRanges) {
+  const MemorySeries series = machine();
+  // Every step looks at the same multiples of 40 s.
+  const auto matrix = range(series, *Expression::parse("sum_over_time(vector(time())[1m:40s])"),
+                            {0, 100'000, 50'000});
+  ASSERT_TRUE(matrix) << matrix.error().message;
+  ASSERT_EQ(matrix->size(), 1U);
+  EXPECT_THAT(matrix->front().points,
+              testing::ElementsAre(LabelledSample{0, -40}, LabelledSample{50'000, 40},
+                                   LabelledSample{100'000, 120}));
+  // A step of its own where it has none.
+  const auto expression = *Expression::parse("count_over_time(temp{gpu='0'}[1m:])");
+  const auto with_step = [&](std::chrono::seconds step) {
+    return Querier(series, kNow, {.subquery_step = step}).vector(expression)->front().value;
+  };
+  EXPECT_EQ(with_step(std::chrono::seconds{10}), 7);
+  EXPECT_EQ(with_step(std::chrono::seconds{15}), 4);
 }
 
 TEST(Query, KeepsItsLimits) {
@@ -251,6 +292,11 @@ TEST(Query, KeepsItsLimits) {
   EXPECT_THAT(said(range(series, temp, {0, 10, 0})), HasSubstr("zero or negative"));
   EXPECT_THAT(said(range(series, temp, {kNow, kNow + 99, 1}, {.samples = 200})),
               HasSubstr("200 samples"));
+  EXPECT_THAT(said(instant(series, *Expression::parse("max_over_time(temp[1y:1ms])"), kNow)),
+              HasSubstr("a subquery at 31536000001 steps: 1000000 are possible"));
+  EXPECT_THAT(said(instant(series, *Expression::parse("max_over_time(temp[1m:1s])"), kNow,
+                           {.samples = 150})),
+              HasSubstr("150 samples"));
   const Limits ends{
       .go_on = [] { return base::fail(base::ErrorKind::kDeadlineExceeded, "cannot wait"); }};
   EXPECT_EQ(instant(series, temp, kNow, ends).error().kind, base::ErrorKind::kDeadlineExceeded);
@@ -282,8 +328,6 @@ TEST(Parser, RefusesWithThePlace) {
            {"1 +", "expected an expression, at character 4"},
            {"1 1", "expected an operator or the end and not '1', at character 3"},
            {"1 +\n +\n foo bar", "line 3, character 6"},
-           {"a[5m:1m]", "subqueries are not supported here, at character 5"},
-           {"a[5m:]", "subqueries are not supported here"},
            {"a @ 5", "the modifier @ is not supported here, at character 3"},
            {"a atan2 b", "atan2 is not supported here"},
            {"histogram_quantile(0.9, a)",
@@ -322,9 +366,22 @@ TEST(Parser, RefusesWithThePlace) {
            {"a[1m1h]", "'1m1h' is no duration"},
            {"a[1.5m]", "no number and no duration"},
            {"a[9999999y]", "too long"},
-           {"a[5m", "expected ']'"},
-           {"(a)[5m]", "a range stands behind a selector"},
-           {"a[5m][5m]", "a range stands behind a selector"},
+           {"a[5m", "expected ':' or ']'"},
+           {"(a)[5m]", "a range without ':' stands behind a selector"},
+           {"a[5m][5m]", "a range without ':' stands behind a selector"},
+           {"a[5m:1m", "expected ']', at character 8"},
+           {"a[5m:0s]", "longer than 0"},
+           {"a[5m:1]", "expected a duration such as 5m and not '1'"},
+           {"a[5m::1m]", "expected a duration such as 5m and not ':'"},
+           {"a[:1m]", "expected a duration"},
+           {"a[5m b]", "expected ':' or ']' and not 'b'"},
+           {"1[5m:1m]", "a subquery stands behind an instant vector and not behind a scalar"},
+           {"a[5m][5m:1m]", "not behind a range vector, at character 6"},
+           {"a[5m:1m][5m:1m]", "not behind a range vector"},
+           {"-a[5m:1m]", "a sign stands before a number or an instant vector"},
+           {"a + a[5m:1m]", "takes numbers and instant vectors and not a range vector"},
+           {"abs(a[5m:1m])", "and not a range vector"},
+           {"a[5m:1m] offset 1m offset 1m", "offset stands there twice"},
            {"a offset 5m [5m]", "a range stands before the offset"},
            {"a offset 5", "expected a duration"},
            {"a offset 5m offset 5m", "offset stands there twice"},
@@ -362,11 +419,35 @@ TEST(Parser, RefusesWithThePlace) {
 }
 
 TEST(Parser, TakesWhatPrometheusTakes) {
-  for (const char* text :
-       {"sum", "sum + count{a='b'}", "offset", "by", ":a:b", "a:b{c='d'}", "a{on='b',sum!='c',}",
-        "sum by (on, by, sum,) (a)", "sum without () (a)", "a + on() b",
-        "a+ignoring(b)group_left(c)d", "1 + on() 2", "a [ 5m ] offset - 1h30m", "a == bool a",
-        "'\\u00e9\\x41\\101\\''", "`a\nb\\`", "a # comment", "((a))", "- + - a"}) {
+  for (const char* text : {"sum",
+                           "sum + count{a='b'}",
+                           "offset",
+                           "by",
+                           ":a:b",
+                           "a:b{c='d'}",
+                           "a{on='b',sum!='c',}",
+                           "sum by (on, by, sum,) (a)",
+                           "sum without () (a)",
+                           "a + on() b",
+                           "a+ignoring(b)group_left(c)d",
+                           "1 + on() 2",
+                           "a [ 5m ] offset - 1h30m",
+                           "a == bool a",
+                           "a[5m:1m]",
+                           "a[5m:]",
+                           "a [ 5m : 1h30m ] offset -1m",
+                           "sum by (b) (a)[5m:1m]",
+                           "(a + b)[5m:1m]",
+                           "a offset 1m [5m:1m]",
+                           "rate(a[5m])[1h:5m]",
+                           "c:d[5m:]",
+                           "max_over_time(avg_over_time((a)[5m:])[1h:5m] offset 1m)",
+                           "a ^ rate((b)[5m:1m])",
+                           "'\\u00e9\\x41\\101\\''",
+                           "`a\nb\\`",
+                           "a # comment",
+                           "((a))",
+                           "- + - a"}) {
     const auto expression = Expression::parse(text);
     EXPECT_TRUE(expression) << text << ": " << expression.error().message;
   }

@@ -87,7 +87,7 @@ class Grammar {
         return aggregation(nesting);
       case 4:
       case 5:
-        return over_range();
+        return over_range(nesting);
       case 6:
         return function(nesting);
       case 7:
@@ -166,13 +166,20 @@ class Grammar {
     return matchers.empty() ? name : fmt::format("{}{{{}}}", name, matchers);
   }
 
-  std::string range() {
-    std::string text = fmt::format("{}[{}]", plain_selector(), duration());
+  // A range of a selector, or of anything at the steps of a subquery.
+  std::string range(int nesting) {
+    std::string text;
+    if (dice_.one_in(3)) {
+      text = dice_.one_in(2) ? selector() : fmt::format("({})", vector(nesting + 1));
+      text += fmt::format("[{}:{}]", duration(), dice_.one_in(4) ? "" : duration());
+    } else {
+      text = fmt::format("{}[{}]", plain_selector(), duration());
+    }
     if (dice_.one_in(5)) text += fmt::format(" offset {}", duration());
     return text;
   }
 
-  std::string over_range() {
+  std::string over_range(int nesting) {
     constexpr std::array<std::string_view, 15> kFunctions{"rate",
                                                           "irate",
                                                           "increase",
@@ -189,9 +196,9 @@ class Grammar {
                                                           "stddev_over_time",
                                                           "absent_over_time"};
     if (dice_.one_in(10)) {
-      return fmt::format("quantile_over_time({}, {})", share(), range());
+      return fmt::format("quantile_over_time({}, {})", share(), range(nesting));
     }
-    return fmt::format("{}({})", dice_.pick(kFunctions), range());
+    return fmt::format("{}({})", dice_.pick(kFunctions), range(nesting));
   }
 
   std::string share() {

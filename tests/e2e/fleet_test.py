@@ -249,22 +249,23 @@ class Agents(unittest.TestCase):
             self.assertIn('gpu_total_count 3\n', agent.get("/metrics").text)
             self.assertTrue(agent.get("/metrics", headers={"Accept": "application/openmetrics-text"}).text
                             .endswith("# EOF\n"))
+            self.assert_judged(f"http://127.0.0.1:{agent.port}", known)  # an agent is an engine, too
             for engine in (Prometheus, VictoriaMetrics):
                 with engine(scrape=f"127.0.0.1:{agent.port}") as server:
-                    self.assert_judged(server, known)
+                    self.assert_judged(server.url, known)
             agent.stop()
             export = harness.run("history", "export", "--data-dir", agent.data_dir, "--format", "openmetrics", "--all")
             self.assertEqual(export.returncode, 0, export.stderr)
         samples = "\n".join(line if not (found := re.match(r"^(\w+\{.*\}) (\S+) (\d+)(?:\.\d+)?$", line))
                             else f"{found[1]} {found[2]} {found[3]}" for line in export.stdout.splitlines()) + "\n"
         with VictoriaMetrics(samples) as server:
-            self.assert_judged(server, known)
+            self.assert_judged(server.url, known)
         with Prometheus(samples=export.stdout) as server:
-            self.assert_judged(server, known)
+            self.assert_judged(server.url, known)
 
-    def assert_judged(self, server, known):
+    def assert_judged(self, url, known):
         environment = {"QUERY_CONDITION": "{}", "INTERVAL": "1", "STEP": "1s"}
-        with Fleet(server.url, env=environment) as fleet:
+        with Fleet(url, env=environment) as fleet:
             def all_scored():
                 results = fleet.get("/results").json
                 return results if len(results) == len(known) and all(each["score"] for each in results) else None
