@@ -105,6 +105,7 @@ std::vector<AlertStatus> AlertmanagerFeed::Link::alerts() const {
 // A value that moves is no change.
 static std::vector<std::string> gist(const std::vector<AlertStatus>& alerts) {
   std::vector<std::string> gist;
+  gist.reserve(alerts.size());
   for (const AlertStatus& alert : alerts) {
     gist.push_back(fmt::format(
         "{} {} {}", wire::alert_fingerprint(alert.labels), model::alert_state_name(alert.state),
@@ -178,7 +179,7 @@ AlertmanagerFeed::AlertmanagerFeed() = default;
 AlertmanagerFeed::~AlertmanagerFeed() { stop(); }
 
 Result<std::unique_ptr<AlertmanagerFeed>> AlertmanagerFeed::start(
-    base::Clock& clock, const AlertmanagerOptions& options, Alerts alerts) {
+    base::Clock& clock, const AlertmanagerOptions& options, const Alerts& alerts) {
   std::unique_ptr<AlertmanagerFeed> feed(new AlertmanagerFeed());
   for (const std::string& url : options.urls) {
     auto client = http::WebClient::create({.connect_timeout = options.connect_timeout,
@@ -195,6 +196,7 @@ Result<std::unique_ptr<AlertmanagerFeed>> AlertmanagerFeed::start(
 
 std::vector<model::ReceiverStatus> AlertmanagerFeed::statuses() const {
   std::vector<model::ReceiverStatus> all;
+  all.reserve(links_.size());
   for (const auto& link : links_) all.push_back(link->status());
   return all;
 }

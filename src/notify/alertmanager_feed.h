@@ -25,7 +25,7 @@ class AlertmanagerFeed {
   // The clock outlives it.
   static base::Result<std::unique_ptr<AlertmanagerFeed>> start(base::Clock& clock,
                                                                const AlertmanagerOptions& options,
-                                                               Alerts alerts);
+                                                               const Alerts& alerts);
   ~AlertmanagerFeed();  // stops
   // `sent` counts requests; nothing is ever queued.
   std::vector<model::ReceiverStatus> statuses() const;

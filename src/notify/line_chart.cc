@@ -87,8 +87,8 @@ class Canvas {
     const int x1 = static_cast<int>(right + reach) + 1;
     const int y0 = static_cast<int>(top - reach);
     const int y1 = static_cast<int>(bottom + reach) + 1;
-    const auto columns = static_cast<std::size_t>(x1 - x0 + 1);
-    std::vector<float> cover(columns * static_cast<std::size_t>(y1 - y0 + 1));
+    const auto columns = static_cast<std::size_t>(x1 - x0) + 1;
+    std::vector<float> cover(columns * (static_cast<std::size_t>(y1 - y0) + 1));
     for (std::size_t i = 0; i < points.size(); ++i) {
       const Point a = points[i == 0 ? 0 : i - 1];
       const Point b = points[i];
@@ -249,11 +249,12 @@ void draw_line(Canvas& canvas, const Scale& scale, const std::vector<std::option
   const double part = (kRight - kLeft) / static_cast<double>(values.size());
   std::vector<Point> run;
   for (std::size_t i = 0; i < values.size(); ++i) {
-    if (!values[i] || !std::isfinite(*values[i])) {
+    const std::optional<double> value = values[i];
+    if (!value || !std::isfinite(*value)) {
       canvas.polyline(std::exchange(run, {}), kStroke, color);
       continue;
     }
-    const double y = std::clamp(scale.y(*values[i]), kTop, kBottom);
+    const double y = std::clamp(scale.y(*value), kTop, kBottom);
     run.push_back({kLeft + (static_cast<double>(i) + 0.5) * part, y});
   }
   canvas.polyline(run, kStroke, color);

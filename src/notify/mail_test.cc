@@ -142,20 +142,20 @@ TEST(MessageSubject, IsOneShortLine) {
 }
 
 TEST(AlertMetric, IsWhatTheExpressionSelects) {
-  const auto hot = find_alert_metric(test_alert().expression);
-  ASSERT_TRUE(hot);
-  EXPECT_EQ(hot->metric, model::Metric::kTemperature);
-  EXPECT_EQ(hot->unit, "\u00b0C");
-  EXPECT_EQ(hot->limit, 80);
-  EXPECT_TRUE(hot->is_value);
-  const auto memory = find_alert_metric("DCGM_FI_DEV_FB_USED{x=\"gpu_power_watts\"} > 1e3");
-  ASSERT_TRUE(memory);
-  EXPECT_EQ(memory->metric, model::Metric::kMemoryUsed);
-  EXPECT_EQ(memory->limit, 1000);
-  const auto rate = find_alert_metric("rate(gpu_power_watts[5m]) > 3");
-  ASSERT_TRUE(rate);
-  EXPECT_FALSE(rate->is_value);
-  EXPECT_FALSE(rate->limit);
+  const AlertMetric hot = find_alert_metric(test_alert().expression).value_or(AlertMetric{});
+  EXPECT_EQ(hot.metric, model::Metric::kTemperature);
+  EXPECT_EQ(hot.unit, "\u00b0C");
+  EXPECT_EQ(hot.limit, 80);
+  EXPECT_TRUE(hot.is_value);
+  const AlertMetric memory =
+      find_alert_metric("DCGM_FI_DEV_FB_USED{x=\"gpu_power_watts\"} > 1e3").value_or(AlertMetric{});
+  EXPECT_EQ(memory.metric, model::Metric::kMemoryUsed);
+  EXPECT_EQ(memory.limit, 1000);
+  const AlertMetric rate =
+      find_alert_metric("rate(gpu_power_watts[5m]) > 3").value_or(AlertMetric{});
+  EXPECT_EQ(rate.metric, model::Metric::kPower);
+  EXPECT_FALSE(rate.is_value);
+  EXPECT_FALSE(rate.limit);
   EXPECT_FALSE(find_alert_metric("gpu_power_watts > 5 and gpu_power_watts < 9")->limit);
   EXPECT_FALSE(find_alert_metric("gpu_power_watts > 5 + 3")->limit);
   EXPECT_FALSE(find_alert_metric("up{job=~\"gpu.*\"} == 0"));

@@ -20,7 +20,6 @@ namespace {
 
 using base::WallTime;
 using model::AlertNotification;
-using model::AlertState;
 using model::AlertStatus;
 using model::label_value;
 using model::SeriesBucket;
