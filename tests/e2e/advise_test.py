@@ -173,6 +173,9 @@ class Advice(unittest.TestCase):
                 self.assertAlmostEqual(gpu[key], other[pod][key], delta=30 if key.startswith("idle") else 0.2, msg=(pod, key))
             for key in (key for key in gpu if isinstance(gpu[key], dict) and "mean" in gpu[key]):
                 for part, value in gpu[key].items():
+                    # The engines were asked seconds apart: one sample is all the change of what is hardly used.
+                    if part == "change_percent" and gpu[key]["mean"] < 10:
+                        continue
                     self.assertAlmostEqual(value or 0, other[pod][key][part] or 0, delta=0.03 * abs(value or 0) + 0.2,
                                            msg=(pod, key, part))
         self.assertEqual(known["train"]["gpu_utilization_percent"]["min"], 72)

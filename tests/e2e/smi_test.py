@@ -86,9 +86,10 @@ class OverTheTools(unittest.TestCase):
     def test_the_agent_reads_through_one_loop_and_forks_for_no_request(self):
         agent = self.running(self.agent())
         self.assertTrue(agent.get("/").json["simulated"])
-        harness.wait_for(lambda: len(self.children(agent)) == 1, "the loop alone to run")
-        first = self.children(agent)
-        self.assertIn("-lms 200", first[0])
+        def loop_alone():
+            children = self.children(agent)
+            return children if len(children) == 1 and "-lms 200" in children[0] else None
+        first = harness.wait_for(loop_alone, "the loop alone to run")
         for _ in range(50):
             self.metrics(agent)
             agent.get("/gpu/metric")

@@ -62,11 +62,11 @@ class NvmlSourceTest : public ::testing::Test {
     return sample_;
   }
 
-  // How many calls a tick took.
+  // How many calls a tick waited for: what threads beside it ask for is not among them.
   int calls_of_tick(std::chrono::microseconds apart = std::chrono::seconds{1}) {
-    const int before = fake_.count_all();
+    const int before = fake_.count_mine();
     tick(apart);
-    return fake_.count_all() - before;
+    return fake_.count_mine() - before;
   }
 
   FakeNvml& fake_;

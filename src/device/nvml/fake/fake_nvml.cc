@@ -32,6 +32,7 @@ nvmlReturn_t enter(std::string_view function, int device) {
     const std::lock_guard lock(fake->mutex);
     ++fake->calls[function];
     ++fake->device_calls[device];
+    ++fake->thread_calls[std::this_thread::get_id()];
   }
   if (!fake->result && !fake->event_result) return NVML_SUCCESS;
   const bool of_events =

@@ -13,6 +13,7 @@
 #include <mutex>
 #include <string>
 #include <string_view>
+#include <thread>
 #include <vector>
 
 #include "device/nvml/abi.h"
@@ -59,6 +60,7 @@ struct FakeNvml {
   int gpm_samples = 0;                 // that are allocated now
   std::map<std::string_view, int> calls;
   std::map<int, int> device_calls;
+  std::map<std::thread::id, int> thread_calls;
 
   int count(std::string_view function) {
     const std::lock_guard lock(mutex);
@@ -69,7 +71,12 @@ struct FakeNvml {
     const std::lock_guard lock(mutex);
     return device_calls[device];
   }
-  // All calls but those of threads that live beside the ticks.
+  // Calls of the thread that asks.
+  int count_mine() {
+    const std::lock_guard lock(mutex);
+    return thread_calls[std::this_thread::get_id()];
+  }
+  // All calls but the waits for events and the looks at peers, which go by time and not by ticks.
   int count_all() {
     const std::lock_guard lock(mutex);
     int sum = 0;
