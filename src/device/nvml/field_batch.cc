@@ -288,7 +288,7 @@ bool FieldBatch::accept(const nvmlFieldValue_t& answer, Slot& slot, base::WallTi
     slot.turn.done(tick, row.period);
   }
   // It is asked again, or another in its place.
-  if (absence != Absence::kPresent) links_due_ = {};
+  if (absence != Absence::kPresent && per_link(row)) links_due_ = {};
   return absence == Absence::kGone;
 }
 
